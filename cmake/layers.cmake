@@ -1,0 +1,28 @@
+# The one table of layers: folder, then the folders it may include and links. tools/check_layers reads it too.
+# Arrows point down only (ARCHITECTURE.md). `proto` is the generated code of proto/.
+set(HUITANG_LAYERS
+  "core:"
+  "crypto:core"
+  "stun:core crypto"
+  "ice:core stun"
+  "dtls:core crypto"
+  "rtp:core"
+  "srtp:core crypto rtp"
+  "codec:core rtp"
+  "sdp:core"
+  "bwe:core"
+  "peer:core crypto stun ice dtls srtp rtp sdp bwe"
+  "sfu:core rtp codec bwe"
+  "conference:core proto"
+  "cluster:core"
+  "record:core"
+  "report:core"
+  "gateway:core"
+  "net:core"
+  "store:core conference proto"
+  "media:core rtp codec"
+  "api:core crypto conference store net proto"
+  "worker:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu net"
+  "bot:core crypto stun ice dtls srtp rtp codec sdp bwe peer net media"
+  "sim:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu conference store proto"
+)

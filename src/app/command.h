@@ -1,0 +1,13 @@
+// A subcommand of the `huitang` executable: one row in main.cpp's table, one `<name>_command.cpp` each.
+#pragma once
+
+#include <span>
+
+namespace huitang::app {
+
+/// `args` are the words after the subcommand. Returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
+using CommandFunction = int (*)(std::span<char* const> args);
+
+int run_version(std::span<char* const> args);
+
+}  // namespace huitang::app
