@@ -10,7 +10,7 @@ set(HUITANG_LAYERS
   "srtp:core crypto rtp"
   "codec:core rtp"
   "sdp:core"
-  "bwe:core"
+  "bwe:core rtp"
   "peer:core crypto stun ice dtls srtp rtp sdp bwe"
   "sfu:core rtp codec bwe"
   "conference:core proto"
