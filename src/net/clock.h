@@ -1,0 +1,11 @@
+// The two clocks, asked once per loop turn by a shell and passed down as values.
+#pragma once
+
+#include "core/time.h"
+
+namespace huitang::net {
+
+core::Instant monotonic_now();
+core::WallTime wall_now();
+
+}  // namespace huitang::net

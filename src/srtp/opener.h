@@ -1,0 +1,100 @@
+// Verification and decryption of inbound RTP and RTCP (RFC 3711, RFC 7714): one Opener per peer and
+// direction.
+//
+// The roll-over counter of each SSRC is estimated as RFC 3711 section 3.3.1 says, replays are refused, and
+// nothing is remembered of an SSRC before a packet of it proved authentic. Fed by the peer with datagrams
+// from validated addresses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/result.h"
+#include "srtp/backend.h"
+#include "srtp/key.h"
+#include "srtp/replay_window.h"
+
+namespace huitang::srtp {
+
+enum class SrtpError {
+  Truncated,       ///< shorter than header and tag
+  Replayed,        ///< seen, or too old to know
+  BadTag,          ///< not authentic
+  TooManySources,  ///< authentic, but `max_sources` SSRCs are known already
+  Unencrypted,     ///< SRTCP without the E bit, which WebRTC forbids
+};
+const char* to_string(SrtpError error);
+
+struct OpenerConfig {
+  uint32_t rtp_window = 1024;  ///< packets; a multiple of 64 in 64..1024
+  uint32_t rtcp_window = 128;
+  uint32_t max_sources = 64;
+};
+
+/// For hand-over to another process.
+struct OpenerState {
+  struct Window {
+    uint32_t ssrc = 0;
+    uint64_t highest = 0;
+    std::vector<uint64_t> seen;
+  };
+  KeyMaterial key;
+  std::vector<Window> rtp;
+  std::vector<Window> rtcp;
+};
+
+class Opener {
+ public:
+  struct Counters {
+    uint64_t opened = 0;
+    uint64_t truncated = 0, replayed = 0, bad_tag = 0, too_many_sources = 0, unencrypted = 0;
+  };
+
+  Opener(Backend& backend, const KeyMaterial& key, const OpenerConfig& config = {});
+  Opener(Backend& backend, const OpenerState& state, const OpenerConfig& config = {});
+  Opener(Opener&&) noexcept;
+  Opener& operator=(Opener&&) noexcept;
+  ~Opener();
+
+  Profile profile() const { return key_.profile; }
+
+  /// Decrypts the payload in place. `header_size` covers CSRCs and extensions; `ssrc` and `seq` are what the
+  /// header says. Returns the size of the RTP packet without the tag. After an error the packet's bytes are
+  /// undefined.
+  core::Result<size_t, SrtpError> open_rtp(core::MutableBytes packet, size_t header_size, uint32_t ssrc,
+                                           uint16_t seq);
+
+  /// The same for RTCP; returns the size without tag and index.
+  core::Result<size_t, SrtpError> open_rtcp(core::MutableBytes packet);
+
+  /// The 48-bit index of the newest packet of an SSRC; 0 when unknown.
+  uint64_t highest_index(uint32_t ssrc) const;
+  size_t source_count() const { return rtp_windows_.size(); }
+  const Counters& counters() const { return counters_; }
+  OpenerState export_state() const;
+
+ private:
+  struct Source {
+    uint32_t ssrc;
+    ReplayWindow window;
+  };
+  static const Source* find(const std::vector<Source>& sources, uint32_t ssrc);
+  core::Result<size_t, SrtpError> refuse(SrtpError error);
+  bool open_rtp_bytes(core::MutableBytes packet, size_t header_size, uint32_t ssrc, uint64_t index);
+  bool open_rtcp_bytes(core::MutableBytes packet, uint32_t ssrc, uint32_t index_word);
+  core::Result<size_t, SrtpError> remember(std::vector<Source>& sources, uint32_t ssrc, uint64_t index,
+                                           uint32_t window, size_t opened_size);
+
+  KeyMaterial key_;
+  OpenerConfig config_;
+  SessionKeys rtp_keys_;
+  SessionKeys rtcp_keys_;
+  std::unique_ptr<Aead> rtp_aead_, rtcp_aead_;
+  std::unique_ptr<CounterMac> rtp_cm_, rtcp_cm_;
+  std::vector<Source> rtp_windows_, rtcp_windows_;  // capacity reserved; sorted by arrival, few
+  Counters counters_;
+};
+
+}  // namespace huitang::srtp
