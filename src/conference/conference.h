@@ -58,6 +58,7 @@ class Conference {
   bool is_consistent() const;
 
  private:
+  friend class Ledger;  // repeats on the written state what was decided on the state ahead
   struct Settled {
     std::string command_id;
     std::optional<Refusal> refusal;  ///< absent: accepted without a change

@@ -11,7 +11,7 @@
 //
 // An outcome that made no change (a refusal, "was so already") waits for the changes before it: it was
 // decided upon them. Inputs of the system that come back refused with STORE_UNAVAILABLE must be handed in
-// again by the caller, for they are facts; LIMIT_REACHED means that more than kMaxPending outcomes wait.
+// again by the caller, for they are facts. The same refusal comes at once while kMaxPending outcomes wait.
 #pragma once
 
 #include <deque>
@@ -32,7 +32,8 @@ class Ledger {
   };
 
   /// `written` is in the store already, as snapshot or as snapshot and changes.
-  explicit Ledger(Conference written) : written_(written), ahead_(std::move(written)) {}
+  explicit Ledger(Conference written)
+      : written_(written), ahead_(std::move(written)), durable_(written_.snapshot().last_change) {}
 
   void handle_command(core::WallTime now, Token, const Command&, const Actor&);
   /// Every change up to and including `number` is durable.
@@ -55,9 +56,12 @@ class Ledger {
     Outcome outcome;
     uint64_t needs = 0;  ///< change that must be durable first
   };
+  void release();
+
   Conference written_;
   Conference ahead_;
-  uint64_t polled_ = 0;  ///< changes up to here were given out by poll_write
+  uint64_t durable_;             ///< number of the last change that is written
+  std::deque<Change> to_write_;  ///< not yet polled
   std::deque<Waiting> waiting_;
   std::deque<Outcome> ready_;
 };
