@@ -25,38 +25,41 @@ class ReceiveStatistics {
   struct Snapshot {
     uint64_t packets = 0;
     uint64_t bytes = 0;
-    uint64_t duplicates_or_late = 0;  ///< numbers at or below the highest one
-    int64_t lost = 0;
-    uint32_t jitter = 0;
-    uint32_t resets = 0;  ///< jumps taken as a restart of the sender
+    uint64_t late = 0;      ///< numbers at or below the highest one: reordered or duplicates
+    int64_t lost = 0;       ///< since the last restart; negative with duplicates
+    uint32_t jitter = 0;    ///< in timestamp units
+    uint32_t restarts = 0;  ///< jumps taken as a restart of the sender
   };
   Snapshot snapshot() const;
-  bool has_packets() const { return received_ != 0; }
+  bool has_packets() const { return packets_ != 0; }
+  /// Packets came since the last report; without, RFC 3550 section 6.4 leaves the block out.
   bool has_news() const { return received_ != received_prior_; }
   bool is_consistent() const;
 
  private:
+  /// A.1; false for a packet that belongs to a jump not yet confirmed.
+  bool update_sequence(uint16_t sequence_number);
   void restart(uint16_t sequence_number);
   void update_jitter(core::Instant now, uint32_t timestamp);
   uint32_t extended_highest() const { return cycles_ + highest_; }
   int64_t expected() const { return static_cast<int64_t>(extended_highest()) - base_ + 1; }
+  int64_t lost() const { return started_ ? expected() - static_cast<int64_t>(received_) : 0; }
 
   uint32_t ssrc_;
   uint32_t clock_rate_;
   bool started_ = false;
+  // Names of A.1: max_seq, cycles, base_seq, bad_seq, received, expected_prior, received_prior.
   uint16_t highest_ = 0;
   uint32_t cycles_ = 0;
-  int64_t base_ = 0;
+  uint32_t base_ = 0;
   uint32_t bad_next_ = kNoBad;
   uint64_t received_ = 0;
-  uint64_t received_since_restart_ = 0;
   int64_t expected_prior_ = 0;
   uint64_t received_prior_ = 0;
-  uint64_t interval_received_base_ = 0;
+  uint64_t packets_ = 0;
   uint64_t bytes_ = 0;
   uint64_t late_ = 0;
-  uint32_t resets_ = 0;
-  int64_t lost_before_restart_ = 0;
+  uint32_t restarts_ = 0;
   bool has_transit_ = false;
   uint32_t last_transit_ = 0;
   uint32_t last_timestamp_ = 0;
