@@ -66,6 +66,10 @@ Change seen_by(const Change& change, ParticipantId viewer) {
   return seen;
 }
 
+std::string draw_number(core::Random& random) {
+  return std::to_string(100'000'000 + random.below(900'000'000));
+}
+
 core::Result<Conference, Refusal> Conference::create(core::WallTime now, const Create& create) {
   State state;
   state.info.number = create.number;
@@ -139,10 +143,12 @@ void Conference::commit(const Change& change) {
   }
 }
 
-core::Result<void, core::ParseError> Conference::replay(const Change& change) {
+core::Result<void, core::ParseError> Conference::replay(std::span<const Change> changes) {
   Conference next = *this;
-  if (!can_follow(state_, change)) return core::err(core::ParseError::Malformed);
-  next.commit(change);
+  for (const Change& change : changes) {
+    if (!can_follow(next.state_, change)) return core::err(core::ParseError::Malformed);
+    next.commit(change);
+  }
   if (!next.is_consistent()) return core::err(core::ParseError::Malformed);
   *this = std::move(next);
   return {};

@@ -12,12 +12,14 @@
 // Left out here: accounts and tokens (the caller checks them), timers, peers and nodes, delivery, view modes.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "conference/command.h"
 #include "conference/effects.h"
 #include "conference/types.h"
 #include "core/error.h"
+#include "core/random.h"
 #include "core/result.h"
 
 namespace huitang::conference {
@@ -27,6 +29,9 @@ struct Create {
   std::string title;   ///< empty is allowed; pages show a default
   Settings settings;
 };
+
+/// Nine digits, the first not 0; whether it is free only the store can tell.
+std::string draw_number(core::Random&);
 
 class Conference {
  public:

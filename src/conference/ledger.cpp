@@ -24,9 +24,9 @@ void Ledger::handle_command(core::WallTime now, Token token, const Command& comm
   release();
 }
 
-void Ledger::handle_written(uint64_t number) {
-  HUITANG_DCHECK(number <= ahead_.snapshot().last_change);
-  durable_ = std::max(durable_, number);
+void Ledger::handle_written(const Write& write) {
+  if (write.attempt != attempt_) return;
+  durable_ = std::max(durable_, write.change.number);
   release();
   HUITANG_DCHECK(is_consistent());
 }
@@ -40,7 +40,9 @@ void Ledger::release() {
   }
 }
 
-void Ledger::handle_write_failed() {
+void Ledger::handle_write_failed(const Write& write) {
+  if (write.attempt != attempt_) return;
+  ++attempt_;
   for (Waiting& w : waiting_) ready_.push_back({w.outcome.token, not_written()});
   waiting_.clear();
   to_write_.clear();
@@ -48,9 +50,9 @@ void Ledger::handle_write_failed() {
   HUITANG_DCHECK(is_consistent());
 }
 
-std::optional<Change> Ledger::poll_write() {
+std::optional<Ledger::Write> Ledger::poll_write() {
   if (to_write_.empty()) return std::nullopt;
-  Change next = std::move(to_write_.front());
+  Write next{attempt_, std::move(to_write_.front())};
   to_write_.pop_front();
   return next;
 }

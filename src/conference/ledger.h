@@ -5,9 +5,8 @@
 // the state ahead falls back to the written one and everything held back is refused with STORE_UNAVAILABLE:
 // it was not made.
 //
-//   handle_command ──▶ poll_write ──▶ (store appends, in order) ──▶ handle_written(number) ──▶ poll_outcome
-//                                                              └──▶ handle_write_failed() ──▶ poll_outcome
-//                                                              (refusals)
+//   handle_command ──▶ poll_write ──▶ (store appends, in order) ──▶ handle_written ──────▶ poll_outcome
+//                                                              └──▶ handle_write_failed ─▶ poll_outcome
 //
 // An outcome that made no change (a refusal, "was so already") waits for the changes before it: it was
 // decided upon them. Inputs of the system that come back refused with STORE_UNAVAILABLE must be handed in
@@ -31,18 +30,25 @@ class Ledger {
     core::Result<Effects, Refusal> result;
   };
 
+  struct Write {
+    uint64_t attempt = 0;  ///< counts the failures before it
+    Change change;
+  };
+
   /// `written` is in the store already, as snapshot or as snapshot and changes.
   explicit Ledger(Conference written)
       : written_(written), ahead_(std::move(written)), durable_(written_.snapshot().last_change) {}
 
   void handle_command(core::WallTime now, Token, const Command&, const Actor&);
-  /// Every change up to and including `number` is durable.
-  void handle_written(uint64_t number);
-  /// No change that was polled and not reported written has been, or will be, written.
-  void handle_write_failed();
+  /// That write, and every one polled before it, is durable.
+  void handle_written(const Write&);
+  /// That write was not made, and neither will be any polled after it: the store refuses what has a gap
+  /// before it. Writes of an earlier attempt, decided upon a state that has been given up since, are ignored
+  /// here.
+  void handle_write_failed(const Write&);
 
   /// Next change to append to the journal, in order.
-  std::optional<Change> poll_write();
+  std::optional<Write> poll_write();
   /// Next outcome, in the order of the commands.
   std::optional<Outcome> poll_outcome();
 
@@ -60,7 +66,8 @@ class Ledger {
 
   Conference written_;
   Conference ahead_;
-  uint64_t durable_;             ///< number of the last change that is written
+  uint64_t durable_;  ///< number of the last change that is written
+  uint64_t attempt_ = 0;
   std::deque<Change> to_write_;  ///< not yet polled
   std::deque<Waiting> waiting_;
   std::deque<Outcome> ready_;
