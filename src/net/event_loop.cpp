@@ -5,109 +5,164 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+
+#include "core/check.h"
+#include "net/clock.h"
 
 namespace huitang::net {
 
 namespace {
 
-core::Failure last_failure(const char* context) {
-  return core::Failure{std::error_code(errno, std::generic_category()), context};
+uint32_t to_epoll(Interest interest) {
+  return (interest.read ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.write ? EPOLLOUT : 0u);
 }
 
-/// Milliseconds for epoll_wait, rounded up so that a deadline is never busy-waited for; -1 = no limit.
-int timeout_ms(core::Instant now, core::Instant deadline) {
-  if (deadline == core::Instant::far_future()) return -1;
-  if (deadline <= now) return 0;
-  const int64_t ms = (deadline - now + core::Duration::nanos(999'999)).to_millis();
-  return static_cast<int>(std::min<int64_t>(ms, 60'000));
+/// Rounded up to whole milliseconds, so that a deadline is never busy-waited for; -1 = no limit.
+int to_timeout_ms(std::optional<core::Duration> wait) {
+  if (!wait) return -1;
+  if (*wait <= core::Duration()) return 0;
+  const core::Duration bounded = std::min(*wait, core::Duration::seconds(3600));
+  return static_cast<int>((bounded + core::Duration::nanos(999'999)).to_millis());
 }
 
 }  // namespace
 
-core::Result<std::unique_ptr<EventLoop>, core::Failure> EventLoop::make() {
-  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll.is_open()) return core::err(last_failure("create epoll"));
-  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake.is_open()) return core::err(last_failure("create eventfd"));
-  epoll_event e{};
-  e.events = EPOLLIN;
-  e.data.fd = wake.get();
-  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &e) != 0)
-    return core::err(last_failure("watch eventfd"));
-  return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll), std::move(wake)));
+EventLoop::EventLoop()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      now_(monotonic_now()) {
+  HUITANG_CHECK(epoll_ && wake_);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_.get();
+  HUITANG_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0);
 }
 
-EventLoop::EventLoop(Fd epoll, Fd wake) : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
+EventLoop::~EventLoop() = default;
 
-void EventLoop::watch(int fd, Callback on_ready) {
-  epoll_event e{};
-  e.events = EPOLLIN | EPOLLRDHUP;
-  e.data.fd = fd;
-  HUITANG_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0);
-  watches_[fd] = Watch{std::make_shared<Callback>(std::move(on_ready))};
+void EventLoop::watch(int fd, Interest interest, IoHandler handler) {
+  epoll_event event{};
+  event.events = to_epoll(interest);
+  event.data.fd = fd;
+  HUITANG_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+  watches_[fd] = std::make_shared<Watch>(Watch{std::move(handler)});
 }
 
-void EventLoop::set_want_write(int fd, bool want_write) {
-  epoll_event e{};
-  e.events = EPOLLIN | EPOLLRDHUP;
-  if (want_write) e.events |= EPOLLOUT;
-  e.data.fd = fd;
-  HUITANG_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &e) == 0);
+void EventLoop::change(int fd, Interest interest) {
+  epoll_event event{};
+  event.events = to_epoll(interest);
+  event.data.fd = fd;
+  HUITANG_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
 }
 
 void EventLoop::unwatch(int fd) {
-  if (watches_.erase(fd) != 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  const auto it = watches_.find(fd);
+  if (it == watches_.end()) return;
+  it->second->alive = false;  // one that is ready in this very turn is skipped
+  watches_.erase(it);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void EventLoop::post(Work work) {
+TimerId EventLoop::call_at(core::Instant at, TimerHandler handler) {
+  const uint64_t id = next_timer_++;
+  timers_.emplace(std::pair(at, id), std::move(handler));
+  timer_times_.emplace(id, at);
+  return TimerId(id);
+}
+
+void EventLoop::cancel(TimerId id) {
+  const auto it = timer_times_.find(id.value());
+  if (it == timer_times_.end()) return;
+  timers_.erase({it->second, id.value()});
+  timer_times_.erase(it);
+}
+
+void EventLoop::post(Task task) {
   bool was_empty;
   {
-    std::lock_guard lock(mail_mutex_);
-    was_empty = mail_.empty();
-    mail_.push_back(std::move(work));
+    const std::lock_guard lock(posted_mutex_);
+    was_empty = posted_.empty();
+    posted_.push_back(std::move(task));
   }
-  if (!was_empty) return;
   const uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(wake_.get(), &one, sizeof one);
+  if (was_empty) [[maybe_unused]]
+    const auto n = ::write(wake_.get(), &one, sizeof one);
 }
 
 void EventLoop::stop() {
-  stopped_ = true;
+  stopping_ = true;
   const uint64_t one = 1;
   [[maybe_unused]] const auto n = ::write(wake_.get(), &one, sizeof one);
 }
 
-void EventLoop::drain_mail() {
-  uint64_t count;
-  [[maybe_unused]] const auto n = ::read(wake_.get(), &count, sizeof count);
-  {
-    std::lock_guard lock(mail_mutex_);
-    mail_running_.swap(mail_);
-  }
-  for (Work& work : mail_running_) work();
-  mail_running_.clear();
+std::optional<core::Instant> EventLoop::next_deadline() const {
+  if (timers_.empty()) return turn_deadline_;
+  const core::Instant timer = timers_.begin()->first.first;
+  return turn_deadline_ ? std::min(*turn_deadline_, timer) : timer;
 }
 
-bool EventLoop::turn(core::Instant now, core::Instant deadline) {
+void EventLoop::wait(std::optional<core::Duration> limit) {
   epoll_event events[64];
-  const int n = ::epoll_wait(epoll_.get(), events, 64, timeout_ms(now, deadline));
+  const int n = ::epoll_wait(epoll_.get(), events, 64, to_timeout_ms(limit));
+  now_ = monotonic_now();
+  ready_.clear();
   for (int i = 0; i < n; ++i) {
     const int fd = events[i].data.fd;
     if (fd == wake_.get()) {
-      drain_mail();
+      uint64_t count;
+      [[maybe_unused]] const auto bytes = ::read(fd, &count, sizeof count);
       continue;
     }
     const auto it = watches_.find(fd);
-    if (it == watches_.end()) continue;  // removed by an earlier callback of this turn
-    const std::shared_ptr<Callback> on_ready =
-        it->second.on_ready;  // keeps it alive should it unwatch itself
-    const uint32_t ev = events[i].events;
-    (*on_ready)(Ready{.readable = (ev & EPOLLIN) != 0,
-                      .writable = (ev & EPOLLOUT) != 0,
-                      .hung_up = (ev & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0});
+    if (it == watches_.end()) continue;
+    const uint32_t e = events[i].events;
+    ready_.emplace_back(it->second, Readiness{.readable = (e & EPOLLIN) != 0,
+                                              .writable = (e & EPOLLOUT) != 0,
+                                              .closed = (e & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0});
   }
-  return !stopped_;
+}
+
+void EventLoop::run_posted() {
+  std::vector<Task> tasks;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    tasks.swap(posted_);
+  }
+  for (Task& task : tasks) task();
+}
+
+/// Only timers due at the start: one that re-arms itself for now runs in the next turn.
+void EventLoop::run_timers() {
+  const uint64_t newest = next_timer_;
+  while (!timers_.empty()) {
+    const auto it = timers_.begin();
+    if (it->first.first > now_ || it->first.second >= newest) return;
+    TimerHandler handler = std::move(it->second);
+    timer_times_.erase(it->first.second);
+    timers_.erase(it);
+    handler(now_);
+  }
+}
+
+void EventLoop::run_once(core::Duration limit) {
+  std::optional<core::Duration> wait_for =
+      limit == core::Duration::max() ? std::nullopt : std::optional(limit);
+  if (const auto deadline = next_deadline()) {
+    const core::Duration until = *deadline - monotonic_now();
+    wait_for = wait_for ? std::min(*wait_for, until) : until;
+  }
+  wait(wait_for);
+  for (auto& [watch, readiness] : ready_)
+    if (watch->alive) watch->handler(now_, readiness);
+  ready_.clear();
+  run_posted();
+  run_timers();
+  if (turn_) turn_deadline_ = turn_(now_);
+}
+
+void EventLoop::run() {
+  while (!stopping_) run_once(core::Duration::max());
+  stopping_ = false;
 }
 
 }  // namespace huitang::net

@@ -8,15 +8,16 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/failure.h"
+
 namespace huitang::net {
 
 namespace {
 
 constexpr size_t kHeader = 4;
-
-core::Failure last_failure(std::string context) {
-  return core::Failure{std::error_code(errno, std::generic_category()), std::move(context)};
-}
+constexpr size_t kReadChunk = 64 * 1024;
+constexpr int kReadsPerTurn = 16;  // so that one talker cannot hold the loop
+constexpr size_t kCompactAt = 1 << 20;
 
 core::Result<sockaddr_un, core::Failure> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -28,161 +29,182 @@ core::Result<sockaddr_un, core::Failure> unix_address(const std::string& path) {
   return address;
 }
 
-Fd unix_stream() { return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+UniqueFd unix_stream() { return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+core::Result<UniqueFd, core::Failure> connect_unix(const std::string& path) {
+  const auto address = unix_address(path);
+  if (!address) return core::err(address.error());
+  UniqueFd fd = unix_stream();
+  if (!fd) return errno_failure("create socket");
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
+    return errno_failure("connect to " + path);
+  return fd;
+}
 
 }  // namespace
 
-const char* to_string(FrameSocket::CloseReason reason) {
+const char* to_string(FrameClose reason) {
   switch (reason) {
-    case FrameSocket::CloseReason::PeerClosed: return "closed by the other side";
-    case FrameSocket::CloseReason::FrameTooLarge: return "frame too large";
-    case FrameSocket::CloseReason::QueueFull: return "the other side does not read";
-    case FrameSocket::CloseReason::SocketError: return "socket error";
+    case FrameClose::Local: return "closed here";
+    case FrameClose::Remote: return "closed by the other side";
+    case FrameClose::Oversize: return "a frame is over the cap";
+    case FrameClose::SlowPeer: return "the other side does not read";
+    case FrameClose::Error: return "system error";
   }
   return "?";
 }
 
-FrameSocket::FrameSocket(EventLoop& loop, Fd fd) : loop_(loop), fd_(std::move(fd)) {}
+core::Result<std::unique_ptr<FrameSocket>, core::Failure> FrameSocket::connect(EventLoop& loop,
+                                                                               const std::string& path,
+                                                                               Handlers handlers,
+                                                                               FrameLimits limits) {
+  auto fd = connect_unix(path);
+  if (!fd) return core::err(fd.error());
+  return adopt(loop, std::move(*fd), std::move(handlers), limits);
+}
+
+std::unique_ptr<FrameSocket> FrameSocket::adopt(EventLoop& loop, UniqueFd fd, Handlers handlers,
+                                                FrameLimits limits) {
+  return std::unique_ptr<FrameSocket>(new FrameSocket(loop, std::move(fd), std::move(handlers), limits));
+}
+
+FrameSocket::FrameSocket(EventLoop& loop, UniqueFd fd, Handlers handlers, FrameLimits limits)
+    : loop_(loop),
+      fd_(std::move(fd)),
+      handlers_(std::move(handlers)),
+      limits_(limits),
+      alive_(std::make_shared<bool>(true)) {
+  loop_.watch(fd_.get(), {}, [this](core::Instant, Readiness readiness) { on_io(readiness); });
+}
 
 FrameSocket::~FrameSocket() {
   *alive_ = false;
-  if (fd_.is_open()) loop_.unwatch(fd_.get());
-}
-
-void FrameSocket::start(OnFrame on_frame, OnClose on_close) {
-  on_frame_ = std::move(on_frame);
-  on_close_ = std::move(on_close);
-  loop_.watch(fd_.get(), [this](Ready ready) { on_ready(ready); });
+  if (fd_) loop_.unwatch(fd_.get());
 }
 
 bool FrameSocket::send(core::Bytes frame) {
-  if (!fd_.is_open()) return false;
-  const bool fits = frame.size() <= kMaxFrame && queued_bytes() + frame.size() + kHeader <= kMaxQueued;
-  if (!fits) {
-    const auto reason = frame.size() > kMaxFrame ? CloseReason::FrameTooLarge : CloseReason::QueueFull;
-    loop_.post([this, alive = alive_, reason] {
-      if (*alive) close(reason);
+  if (!fd_ || frame.size() > limits_.max_frame) return false;
+  if (queued() + kHeader + frame.size() > limits_.max_queue) {
+    // Told from the loop, never from inside the sender's own call.
+    loop_.post([this, alive = alive_] {
+      if (*alive) end(FrameClose::SlowPeer);
     });
     return false;
   }
   uint8_t header[kHeader];
   core::store_u32(header, static_cast<uint32_t>(frame.size()));
-  outgoing_.insert(outgoing_.end(), header, header + kHeader);
-  outgoing_.insert(outgoing_.end(), frame.begin(), frame.end());
-  if (!want_write_ && !write_some())
+  out_.insert(out_.end(), header, header + kHeader);
+  out_.insert(out_.end(), frame.begin(), frame.end());
+  ++counters_.frames_out;
+  if (!writing_ && !write_some())
     loop_.post([this, alive = alive_] {
-      if (*alive) close(CloseReason::SocketError);
+      if (*alive) end(FrameClose::Error);
     });
   return true;
 }
 
-void FrameSocket::on_ready(Ready ready) {
-  const std::shared_ptr<bool> alive = alive_;
-  if (ready.writable && !write_some()) return close(CloseReason::SocketError);
-  if (ready.readable || ready.hung_up) {
-    if (!read_some()) return;
-    if (!*alive || !fd_.is_open()) return;
-  }
+void FrameSocket::close() {
+  if (!fd_) return;
+  write_some();
+  loop_.unwatch(fd_.get());
+  fd_.reset();
 }
 
-/// False when the socket was closed or this object destroyed meanwhile.
+void FrameSocket::on_io(Readiness readiness) {
+  if (readiness.writable && !write_some()) return end(FrameClose::Error);
+  if (readiness.readable || readiness.closed) read_some();
+}
+
+/// False when the connection or this object ended meanwhile.
 bool FrameSocket::read_some() {
-  const std::shared_ptr<bool> alive = alive_;
-  for (int round = 0; round < 16; ++round) {  // bounded, so that one talker cannot hold the loop
-    uint8_t chunk[65536];
-    const ssize_t n = ::recv(fd_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const size_t old = in_.size();
+    in_.resize(old + kReadChunk);
+    const ssize_t n = ::recv(fd_.get(), in_.data() + old, kReadChunk, MSG_DONTWAIT);
+    in_.resize(old + static_cast<size_t>(n > 0 ? n : 0));
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (n <= 0) {
-      close(n == 0 ? CloseReason::PeerClosed : CloseReason::SocketError);
+      end(n == 0 ? FrameClose::Remote : FrameClose::Error);
       return false;
     }
-    incoming_.insert(incoming_.end(), chunk, chunk + n);
-    if (!parse_frames()) return false;
+    counters_.bytes_in += static_cast<uint64_t>(n);
+    if (!deliver_frames()) return false;
   }
   return true;
 }
 
-bool FrameSocket::parse_frames() {
+bool FrameSocket::deliver_frames() {
   const std::shared_ptr<bool> alive = alive_;
   size_t at = 0;
-  while (incoming_.size() - at >= kHeader) {
-    const size_t size = core::load_u32(incoming_.data() + at);
-    if (size > kMaxFrame) {
-      close(CloseReason::FrameTooLarge);
+  while (in_.size() - at >= kHeader) {
+    const size_t size = core::load_u32(in_.data() + at);
+    if (size > limits_.max_frame) {
+      end(FrameClose::Oversize);
       return false;
     }
-    if (incoming_.size() - at - kHeader < size) break;
-    on_frame_(core::Bytes(incoming_).subspan(at + kHeader, size));
-    if (!*alive || !fd_.is_open()) return false;
+    if (in_.size() - at - kHeader < size) break;
+    ++counters_.frames_in;
+    handlers_.on_frame(core::Bytes(in_).subspan(at + kHeader, size));
+    if (!*alive || !fd_) return false;
     at += kHeader + size;
   }
-  incoming_.erase(incoming_.begin(), incoming_.begin() + static_cast<std::ptrdiff_t>(at));
+  in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(at));
   return true;
 }
 
 bool FrameSocket::write_some() {
-  while (written_ < outgoing_.size()) {
-    const ssize_t n = ::send(fd_.get(), outgoing_.data() + written_, outgoing_.size() - written_,
-                             MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (out_at_ < out_.size()) {
+    const ssize_t n =
+        ::send(fd_.get(), out_.data() + out_at_, out_.size() - out_at_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) break;
     if (n < 0) return false;
-    written_ += static_cast<size_t>(n);
+    out_at_ += static_cast<size_t>(n);
+    counters_.bytes_out += static_cast<uint64_t>(n);
   }
-  if (written_ == outgoing_.size()) {
-    outgoing_.clear();
-    written_ = 0;
-  } else if (written_ > kMaxFrame) {
-    outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(written_));
-    written_ = 0;
+  if (out_at_ == out_.size() || out_at_ > kCompactAt) {
+    out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(out_at_));
+    out_at_ = 0;
   }
-  const bool want = !outgoing_.empty();
-  if (want != want_write_) loop_.set_want_write(fd_.get(), want);
-  want_write_ = want;
+  const bool want = !out_.empty();
+  if (want != writing_) loop_.change(fd_.get(), {.read = true, .write = want});
+  writing_ = want;
   return true;
 }
 
-void FrameSocket::close(CloseReason reason) {
-  if (!fd_.is_open()) return;
+void FrameSocket::end(FrameClose reason) {
+  if (!fd_) return;
   loop_.unwatch(fd_.get());
   fd_.reset();
-  const OnClose on_close = std::move(on_close_);
+  const auto on_close = handlers_.on_close;  // a copy: the owner may destroy this object inside
   if (on_close) on_close(reason);
 }
 
-core::Result<Fd, core::Failure> connect_unix(const std::string& path) {
-  auto address = unix_address(path);
-  if (!address) return core::err(address.error());
-  Fd fd = unix_stream();
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
-    return core::err(last_failure("connect to " + path));
-  return fd;
-}
-
-core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::open(EventLoop& loop,
-                                                                                const std::string& path,
-                                                                                OnAccept on_accept) {
-  auto address = unix_address(path);
+core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::listen(EventLoop& loop,
+                                                                                  const std::string& path,
+                                                                                  AcceptHandler on_accept) {
+  const auto address = unix_address(path);
   if (!address) return core::err(address.error());
   if (connect_unix(path))
     return core::err(core::Failure{std::make_error_code(std::errc::address_in_use), "listen on " + path});
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
-  Fd fd = unix_stream();
-  const mode_t old_mask = ::umask(0077);
+  UniqueFd fd = unix_stream();
+  if (!fd) return errno_failure("create socket");
+  const mode_t old_mask = ::umask(0177);
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
-  const int bind_errno = errno;
+  const int bind_error = errno;
   ::umask(old_mask);
-  errno = bind_errno;
-  if (bound != 0 || ::listen(fd.get(), 8) != 0) return core::err(last_failure("listen on " + path));
+  errno = bind_error;
+  if (bound != 0 || ::listen(fd.get(), 8) != 0) return errno_failure("listen on " + path);
   return std::unique_ptr<FrameListener>(new FrameListener(loop, std::move(fd), path, std::move(on_accept)));
 }
 
-FrameListener::FrameListener(EventLoop& loop, Fd fd, std::string path, OnAccept on_accept)
+FrameListener::FrameListener(EventLoop& loop, UniqueFd fd, std::string path, AcceptHandler on_accept)
     : loop_(loop), fd_(std::move(fd)), path_(std::move(path)), on_accept_(std::move(on_accept)) {
-  loop_.watch(fd_.get(), [this](Ready) {
-    Fd accepted(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (accepted.is_open()) on_accept_(std::move(accepted));
+  loop_.watch(fd_.get(), {}, [this](core::Instant, Readiness) {
+    UniqueFd connection(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection) on_accept_(std::move(connection));
   });
 }
 

@@ -1,40 +1,28 @@
 #include "net/udp_socket.h"
 
-#include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
+
+#include "net/failure.h"
+#include "net/send_batch.h"
+#include "net/sockaddr.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103  // netinet/udp.h of newer C libraries
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
 #endif
 
 namespace huitang::net {
 
 namespace {
 
-core::Failure last_failure(std::string context) {
-  return core::Failure{std::error_code(errno, std::generic_category()), std::move(context)};
-}
-
-core::SocketAddress from_sockaddr(const sockaddr_in6& raw) {
-  core::SocketAddress address;
-  if (raw.sin6_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &raw, sizeof v4);
-    uint8_t b[4];
-    std::memcpy(b, &v4.sin_addr, 4);
-    address.ip = core::IpAddress::v4(b[0], b[1], b[2], b[3]);
-    address.port = ntohs(v4.sin_port);
-  } else {
-    std::memcpy(address.ip.bytes.data(), &raw.sin6_addr, 16);
-    address.port = ntohs(raw.sin6_port);
-  }
-  return address;
-}
+constexpr size_t kBufferSize = 65'536;  // with GRO one message holds up to 64 KiB of segments
+constexpr size_t kSingleSize = 2'048;   // without GRO: above any MTU we answer to
 
 /// Asks for `wanted` bytes past the system's limit when permitted; returns what is in force.
 int set_buffer(int fd, int force_option, int option, int wanted) {
@@ -46,186 +34,179 @@ int set_buffer(int fd, int force_option, int option, int wanted) {
   return got / 2;  // the kernel doubles what it was asked for (socket(7))
 }
 
-}  // namespace
-
-Destination::Destination(const core::SocketAddress& address) {
-  if (address.ip.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    std::memcpy(&v4.sin_addr, address.ip.bytes.data() + 12, 4);
-    std::memcpy(&storage_, &v4, sizeof v4);
-    size_ = sizeof v4;
-  } else {
-    storage_.sin6_family = AF_INET6;
-    storage_.sin6_port = htons(address.port);
-    std::memcpy(&storage_.sin6_addr, address.ip.bytes.data(), 16);
-    size_ = sizeof storage_;
-  }
+bool enable(int fd, int level, int option) {
+  const int on = 1;
+  return ::setsockopt(fd, level, option, &on, sizeof on) == 0;
 }
 
-core::Result<UdpSocket, core::Failure> UdpSocket::open(const UdpConfig& config) {
-  const bool v4 = config.bind.ip.is_v4();
-  UdpSocket socket(Fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
-  if (!socket.fd_.is_open()) return core::err(last_failure("create UDP socket"));
-  const int fd = socket.fd();
-  socket.receive_buffer_ = set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config.receive_buffer);
-  socket.send_buffer_ = set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config.send_buffer);
-  if (config.dscp != 0) {
-    const int tos = config.dscp << 2;
-    ::setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
-  }
-  const Destination bind_to(config.bind);
-  if (::bind(fd, bind_to.data(), bind_to.size()) != 0)
-    return core::err(last_failure("bind UDP " + core::to_string(config.bind)));
-  sockaddr_in6 raw{};
-  socklen_t size = sizeof raw;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&raw), &size);
-  socket.local_ = from_sockaddr(raw);
-  return socket;
-}
-
-size_t UdpSocket::receive(std::span<ReceiveSlot> slots) {
-  const size_t offered = std::min(slots.size(), kMaxReceiveBatch);
-  std::array<mmsghdr, kMaxReceiveBatch> messages;
-  std::array<iovec, kMaxReceiveBatch> vectors;
-  std::array<sockaddr_in6, kMaxReceiveBatch> names;
-  for (size_t i = 0; i < offered; ++i) {
-    vectors[i] = {slots[i].buffer.data(), slots[i].buffer.size()};
-    messages[i] = {};
-    messages[i].msg_hdr.msg_name = &names[i];
-    messages[i].msg_hdr.msg_namelen = sizeof names[i];
-    messages[i].msg_hdr.msg_iov = &vectors[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-  }
-  const int n = ::recvmmsg(fd(), messages.data(), static_cast<unsigned>(offered), MSG_DONTWAIT, nullptr);
-  if (n <= 0) return 0;
-  for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
-    ReceiveSlot& slot = slots[i];
-    const bool oversize = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    slot.size = oversize ? 0 : messages[i].msg_len;
-    slot.from = from_sockaddr(names[i]);
-    counters_.oversize_in += oversize;
-    counters_.bytes_in += slot.size;
-  }
-  counters_.packets_in += static_cast<uint64_t>(n);
-  return static_cast<size_t>(n);
-}
-
-bool UdpSocket::send(const Destination& to, core::Bytes bytes) {
-  ++counters_.send_calls;
-  const auto n = ::sendto(fd(), bytes.data(), bytes.size(), MSG_DONTWAIT, to.data(), to.size());
-  if (n < 0) {
-    ++counters_.dropped_out;
-    return false;
-  }
-  ++counters_.packets_out;
-  ++counters_.messages_out;
-  counters_.bytes_out += bytes.size();
-  return true;
-}
-
-uint64_t UdpSocket::kernel_drops() const {
-  uint32_t info[SK_MEMINFO_VARS] = {};
-  socklen_t size = sizeof info;
-  if (::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info, &size) != 0) return 0;
-  return info[SK_MEMINFO_DROPS];
-}
-
-struct SendBatch::Headers {
-  std::array<mmsghdr, kMaxPackets> messages;
-  std::array<iovec, kMaxPackets> vectors;
-  struct alignas(cmsghdr) Control {
-    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
-  };
-  std::array<Control, kMaxPackets> controls;
+struct Ancillary {
+  core::IpAddress to;
+  size_t segment = 0;
+  uint32_t overflow = 0;
 };
 
-SendBatch::SendBatch() : arena_(new uint8_t[kMaxPackets * kSlotSize]), headers_(std::make_unique<Headers>()) {
-  runs_.reserve(kMaxPackets);
-}
-
-SendBatch::~SendBatch() = default;
-
-core::MutableBytes SendBatch::slot() {
-  HUITANG_DCHECK(!is_full());
-  return {arena_.get() + used_, kSlotSize};
-}
-
-void SendBatch::commit(size_t size, const Destination* to) {
-  HUITANG_DCHECK(size > 0 && size <= kSlotSize && !is_full());
-  Run* last = runs_.empty() ? nullptr : &runs_.back();
-  if (last != nullptr && last->open && last->to == to && size <= last->segment &&
-      last->packets < kMaxSegments && last->bytes + size <= kMaxRunBytes) {
-    last->bytes += size;
-    ++last->packets;
-    last->open = size == last->segment;
-  } else {
-    runs_.push_back({to, used_, size, static_cast<uint16_t>(size), 1, true});
+Ancillary read_ancillary(const msghdr& header) {
+  Ancillary out;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(const_cast<msghdr*>(&header), c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      uint8_t b[4];
+      std::memcpy(b, &info.ipi_spec_dst, 4);
+      out.to = core::IpAddress::v4(b[0], b[1], b[2], b[3]);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      std::memcpy(out.to.bytes.data(), &info.ipi6_addr, 16);
+    } else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+      int segment = 0;
+      std::memcpy(&segment, CMSG_DATA(c), sizeof segment);
+      out.segment = static_cast<size_t>(segment);
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+      std::memcpy(&out.overflow, CMSG_DATA(c), sizeof out.overflow);
+    }
   }
-  used_ += size;
-  ++packets_;
+  return out;
 }
 
-void SendBatch::fill_message(size_t index, const Run& run) {
-  mmsghdr& m = headers_->messages[index];
-  m = {};
-  headers_->vectors[index] = {arena_.get() + run.offset, run.bytes};
-  m.msg_hdr.msg_name = const_cast<sockaddr*>(run.to->data());
-  m.msg_hdr.msg_namelen = run.to->size();
-  m.msg_hdr.msg_iov = &headers_->vectors[index];
-  m.msg_hdr.msg_iovlen = 1;
-  if (run.packets == 1) return;
-  m.msg_hdr.msg_control = headers_->controls[index].bytes;
-  m.msg_hdr.msg_controllen = sizeof headers_->controls[index].bytes;
-  cmsghdr* c = CMSG_FIRSTHDR(&m.msg_hdr);
-  c->cmsg_level = SOL_UDP;
-  c->cmsg_type = UDP_SEGMENT;
-  c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-  std::memcpy(CMSG_DATA(c), &run.segment, sizeof run.segment);
+}  // namespace
+
+struct UdpSocket::ReceiveRing {
+  struct alignas(cmsghdr) Control {
+    uint8_t bytes[128];
+  };
+  explicit ReceiveRing(size_t size) : buffer_size(size), memory(new uint8_t[size * kMaxMessages]) {
+    out.reserve(kMaxDatagrams);
+  }
+  size_t buffer_size;
+  std::unique_ptr<uint8_t[]> memory;
+  std::array<mmsghdr, kMaxMessages> messages;
+  std::array<iovec, kMaxMessages> vectors;
+  std::array<sockaddr_in6, kMaxMessages> names;
+  std::array<Control, kMaxMessages> controls;
+  std::vector<ReceivedDatagram> out;
+  uint32_t last_overflow = 0;
+};
+
+UdpSocket::UdpSocket(UdpSocket&&) noexcept = default;
+UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
+UdpSocket::~UdpSocket() = default;
+
+core::Result<UdpSocket, core::Failure> UdpSocket::open(const core::SocketAddress& local,
+                                                       const UdpSocketOptions& options) {
+  UdpSocket s;
+  s.ipv6_ = !local.ip.is_v4();
+  s.fd_ = UniqueFd(::socket(s.ipv6_ ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!s.fd_) return errno_failure("create UDP socket");
+  if (options.reuse_port) enable(s.fd(), SOL_SOCKET, SO_REUSEPORT);
+  if (s.ipv6_) {
+    const int off = 0;
+    ::setsockopt(s.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  }
+  const KernelAddress to = to_kernel(local, s.ipv6_);
+  if (::bind(s.fd(), reinterpret_cast<const sockaddr*>(&to.storage), to.size) != 0)
+    return errno_failure("bind UDP " + core::to_string(local));
+  if (auto done = s.configure(options); !done) return core::err(done.error());
+  return s;
 }
 
-/// A message the kernel refused. Where segmentation offload is not to be had (EIO, EINVAL, EOPNOTSUPP: some
-/// devices and tunnels), its packets go out one by one and offload stays off for this socket.
-void SendBatch::drop_or_split(UdpSocket& socket, const Run& run, int error) {
-  const bool offload_refused = run.packets > 1 && (error == EIO || error == EINVAL || error == EOPNOTSUPP);
-  if (!offload_refused) {
-    socket.counters_.dropped_out += run.packets;
+core::Result<UdpSocket, core::Failure> UdpSocket::adopt(UniqueFd fd, const UdpSocketOptions& options) {
+  UdpSocket s;
+  s.fd_ = std::move(fd);
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  if (::getsockopt(s.fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0)
+    return errno_failure("adopt UDP socket");
+  s.ipv6_ = domain == AF_INET6;
+  if (auto done = s.configure(options); !done) return core::err(done.error());
+  return s;
+}
+
+core::Result<void, core::Failure> UdpSocket::configure(const UdpSocketOptions& options) {
+  sockaddr_in6 raw{};
+  socklen_t size = sizeof raw;
+  if (::getsockname(fd(), reinterpret_cast<sockaddr*>(&raw), &size) != 0)
+    return errno_failure("read socket address");
+  local_ = from_kernel(raw);
+  receive_buffer_ = set_buffer(fd(), SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer);
+  send_buffer_ = set_buffer(fd(), SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer);
+  enable(fd(), SOL_SOCKET, SO_RXQ_OVFL);
+  const bool wildcard = is_unset(local_.ip) || local_.ip == core::IpAddress::v4(0, 0, 0, 0);
+  if (wildcard) {
+    enable(fd(), IPPROTO_IP, IP_PKTINFO);
+    if (ipv6_) enable(fd(), IPPROTO_IPV6, IPV6_RECVPKTINFO);
+  }
+  if (options.dscp != 0) {
+    const int tos = options.dscp << 2;
+    ::setsockopt(fd(), IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    if (ipv6_) ::setsockopt(fd(), IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+  }
+  gro_ = options.gro && enable(fd(), SOL_UDP, UDP_GRO);
+  int segment = 0;
+  socklen_t segment_size = sizeof segment;
+  gso_ = options.gso && ::getsockopt(fd(), SOL_UDP, UDP_SEGMENT, &segment, &segment_size) == 0;
+  ring_ = std::make_unique<ReceiveRing>(gro_ ? kBufferSize : kSingleSize);
+  return {};
+}
+
+std::span<const ReceivedDatagram> UdpSocket::receive() {
+  ReceiveRing& ring = *ring_;
+  ring.out.clear();
+  for (size_t i = 0; i < kMaxMessages; ++i) {
+    ring.vectors[i] = {ring.memory.get() + i * ring.buffer_size, ring.buffer_size};
+    msghdr& h = ring.messages[i].msg_hdr;
+    h = {};
+    h.msg_name = &ring.names[i];
+    h.msg_namelen = sizeof ring.names[i];
+    h.msg_iov = &ring.vectors[i];
+    h.msg_iovlen = 1;
+    h.msg_control = ring.controls[i].bytes;
+    h.msg_controllen = sizeof ring.controls[i].bytes;
+  }
+  ++counters_.receive_calls;
+  const int n = ::recvmmsg(fd(), ring.messages.data(), kMaxMessages, MSG_DONTWAIT, nullptr);
+  if (n < 0) {
+    counters_.errors_in += errno != EAGAIN && errno != EINTR;
+    return {};
+  }
+  for (size_t i = 0; i < static_cast<size_t>(n); ++i) split(i, ring.messages[i].msg_len);
+  return ring.out;
+}
+
+/// One message of the kernel is one datagram, or (GRO) a train of equal ones with a shorter last.
+void UdpSocket::split(size_t message, size_t size) {
+  ReceiveRing& ring = *ring_;
+  const msghdr& header = ring.messages[message].msg_hdr;
+  const Ancillary extra = read_ancillary(header);
+  ++counters_.messages_in;
+  counters_.overflow_in += extra.overflow - ring.last_overflow;
+  ring.last_overflow = extra.overflow != 0 ? extra.overflow : ring.last_overflow;
+  if ((header.msg_flags & MSG_TRUNC) != 0) {
+    ++counters_.truncated_in;
     return;
   }
-  if (error != EINVAL) socket.gso_ = false;
-  for (size_t at = 0; at < run.bytes; at += run.segment)
-    socket.send(*run.to, {arena_.get() + run.offset + at, std::min<size_t>(run.segment, run.bytes - at)});
+  const core::SocketAddress from = from_kernel(ring.names[message]);
+  const core::IpAddress to = is_unset(extra.to) ? core::IpAddress() : extra.to;
+  const size_t segment = extra.segment != 0 ? extra.segment : size;
+  uint8_t* base = ring.memory.get() + message * ring.buffer_size;
+  for (size_t at = 0; at < size && ring.out.size() < kMaxDatagrams; at += segment) {
+    const size_t length = std::min(segment, size - at);
+    ring.out.push_back({from, to, {base + at, length}});
+    ++counters_.datagrams_in;
+    counters_.bytes_in += length;
+  }
 }
 
-void SendBatch::flush(UdpSocket& socket) {
-  if (!socket.gso_) {
-    for (const Run& run : runs_)
-      for (size_t at = 0; at < run.bytes; at += run.segment)
-        socket.send(*run.to, {arena_.get() + run.offset + at, std::min<size_t>(run.segment, run.bytes - at)});
-    runs_.clear();
-  }
-  for (size_t i = 0; i < runs_.size(); ++i) fill_message(i, runs_[i]);
-  for (size_t at = 0; at < runs_.size();) {
-    ++socket.counters_.send_calls;
-    const int n = ::sendmmsg(socket.fd(), headers_->messages.data() + at,
-                             static_cast<unsigned>(runs_.size() - at), MSG_DONTWAIT);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      drop_or_split(socket, runs_[at], errno);
-      ++at;
-      continue;
-    }
-    for (size_t i = at; i < at + static_cast<size_t>(n); ++i) {
-      socket.counters_.packets_out += runs_[i].packets;
-      socket.counters_.bytes_out += runs_[i].bytes;
-    }
-    socket.counters_.messages_out += static_cast<uint64_t>(n);
-    at += static_cast<size_t>(n);
-  }
-  runs_.clear();
-  used_ = 0;
-  packets_ = 0;
+bool UdpSocket::send(const core::SocketAddress& to, core::Bytes bytes, const core::IpAddress* from) {
+  const KernelAddress address = to_kernel(to, ipv6_);
+  if (from == nullptr || is_unset(*from))
+    return ::sendto(fd(), bytes.data(), bytes.size(), MSG_DONTWAIT,
+                    reinterpret_cast<const sockaddr*>(&address.storage), address.size) >= 0;
+  SendBatch::Config config{.slots = 1, .gso = false};
+  SendBatch one(*this, config);
+  one.add(to, bytes, *from);
+  one.flush();
+  return one.counters().datagrams == 1;
 }
 
 }  // namespace huitang::net

@@ -1,12 +1,12 @@
-#include "net/fd.h"
+#include "net/unique_fd.h"
 
 #include <unistd.h>
 
 namespace huitang::net {
 
-void Fd::reset() {
+void UniqueFd::reset(int fd) {
   if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  fd_ = fd;
 }
 
 }  // namespace huitang::net
