@@ -42,9 +42,9 @@ class Conference {
 
   core::Result<Effects, Refusal> apply(core::WallTime now, const Command&, const Actor&);
 
-  /// Makes a journaled change again. Malformed, and nothing changed, unless it is the next one and fits the
+  /// Makes journaled changes again. Malformed, and nothing changed, unless they are the next ones and fit the
   /// state.
-  core::Result<void, core::ParseError> replay(const Change&);
+  core::Result<void, core::ParseError> replay(std::span<const Change>);
 
   const State& snapshot() const { return state_; }
   const Info& info() const { return state_.info; }
