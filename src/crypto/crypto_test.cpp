@@ -122,14 +122,6 @@ TEST(Token, has_the_length_of_its_entropy_in_base64url) {
   ASSERT_TRUE(from_base64url(token).has_value());
 }
 
-TEST(Alphanumeric, uses_the_whole_alphabet_and_nothing_else) {
-  core::SeededRandom random(2);
-  const std::string text = make_alphanumeric(random, 5000);
-  EXPECT_EQ(text.size(), 5000u);
-  EXPECT_EQ(std::set<char>(text.begin(), text.end()).size(), 62u);
-  for (const char c : text) EXPECT_TRUE(std::isalnum(static_cast<unsigned char>(c)) != 0);
-}
-
 TEST(Base64Url, gives_the_texts_of_rfc_4648_without_padding) {
   EXPECT_EQ(to_base64url({}), "");
   EXPECT_EQ(to_base64url(as_bytes("f")), "Zg");

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <string_view>
 #include <vector>
 
 #include "core/check.h"
@@ -24,14 +23,6 @@ std::string make_token(core::Random& random, size_t entropy_bytes) {
   std::vector<uint8_t> bytes(entropy_bytes);
   random.fill(bytes);
   return to_base64url(bytes);
-}
-
-std::string make_alphanumeric(core::Random& random, size_t size) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  std::string out(size, '\0');
-  for (char& c : out) c = kAlphabet[random.below(kAlphabet.size())];
-  return out;
 }
 
 }  // namespace huitang::crypto

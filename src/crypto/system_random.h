@@ -17,8 +17,4 @@ class SystemRandom final : public core::Random {
 /// The default of 16 bytes gives 22 characters and 128 bits.
 std::string make_token(core::Random& random, size_t entropy_bytes = 16);
 
-/// `size` characters of the ICE alphabet without '+' and '/' (RFC 8839 section 5.4), 62 symbols, so 5.9 bits
-/// each.
-std::string make_alphanumeric(core::Random& random, size_t size);
-
 }  // namespace huitang::crypto

@@ -89,7 +89,9 @@ class MessageView {
 
   /// Comprehension-required attributes (type below 0x8000) that we do not know: the first kMaxUnknown of
   /// them.
-  std::span<const uint16_t> unknown_required() const { return {unknown_.data(), unknown_count_}; }
+  /// They live in the view itself.
+  std::span<const uint16_t> unknown_required() const& { return {unknown_.data(), unknown_count_}; }
+  std::span<const uint16_t> unknown_required() && = delete;
 
   /// MESSAGE-INTEGRITY against the key; for ICE the key is the password as it stands.
   Integrity check_integrity(core::Bytes key) const;
