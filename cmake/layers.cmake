@@ -22,7 +22,7 @@ set(HUITANG_LAYERS
   "store:core conference proto"
   "media:core rtp codec"
   "api:core crypto conference store net proto"
-  "worker:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu net"
+  "worker:core proto crypto stun ice dtls srtp rtp codec sdp bwe peer sfu net"
   "bot:core crypto stun ice dtls srtp rtp codec sdp bwe peer net media"
   "sim:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu conference store proto"
 )
