@@ -1,0 +1,58 @@
+// The real outside world of the client: the page's WebSocket, PeerConnection, clock and random source.
+
+import { SUBPROTOCOL } from '@huitang/protocol';
+import type { Clock, Environment, Socket, SocketHandlers } from '../environment';
+
+const clock: Clock = {
+  now: () => performance.now(),
+  schedule: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+function openSocket(handlers: SocketHandlers): Socket {
+  const scheme = location.protocol === 'http:' ? 'ws' : 'wss';
+  const socket = new WebSocket(`${scheme}://${location.host}/ws`, SUBPROTOCOL);
+  let isOpen = true;
+  socket.onopen = () => isOpen && handlers.opened();
+  socket.onmessage = (event: MessageEvent<unknown>) => {
+    if (isOpen && typeof event.data === 'string') handlers.received(event.data);
+  };
+  socket.onclose = () => {
+    if (isOpen) handlers.closed();
+    isOpen = false;
+  };
+  return {
+    send: (text) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close: () => {
+      isOpen = false;
+      socket.close();
+    },
+  };
+}
+
+function createId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export function browserEnvironment(): Environment {
+  return {
+    clock,
+    random: Math.random,
+    openSocket,
+    // No STUN or TURN server is ever asked: the node is reachable itself.
+    createPeerConnection: () => new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }),
+    receiverCapabilities: (kind) => RTCRtpReceiver.getCapabilities?.(kind) ?? undefined,
+    createId,
+  };
+}
+
+/** What is missing for a meeting in this browser, or undefined. */
+export function missingFeature(): 'webrtc' | 'secureContext' | undefined {
+  if (typeof RTCPeerConnection !== 'function' || typeof RTCRtpTransceiver !== 'function') return 'webrtc';
+  return window.isSecureContext ? undefined : 'secureContext';
+}

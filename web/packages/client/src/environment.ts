@@ -1,0 +1,40 @@
+// The outside world as the client sees it. Everything here is injected, so that the client runs under a virtual
+// clock with fake sockets and peers in tests.
+
+export type Cancel = () => void;
+
+export interface Clock {
+  /** Milliseconds on a monotonic scale. */
+  now(): number;
+  schedule(delayMs: number, run: () => void): Cancel;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+export interface Socket {
+  send(text: string): void;
+  /** No handler is called after this returns. */
+  close(): void;
+}
+
+export interface SocketHandlers {
+  opened(): void;
+  received(text: string): void;
+  closed(): void;
+}
+
+export type SocketFactory = (handlers: SocketHandlers) => Socket;
+
+export type PeerConnectionFactory = () => RTCPeerConnection;
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly openSocket: SocketFactory;
+  readonly createPeerConnection: PeerConnectionFactory;
+  /** Codecs this browser can take, or undefined where it cannot say. */
+  readonly receiverCapabilities: (kind: 'audio' | 'video') => RTCRtpCapabilities | undefined;
+  /** Unpredictable text for command ids. */
+  readonly createId: () => string;
+}

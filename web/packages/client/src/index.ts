@@ -1,0 +1,16 @@
+export * from './api';
+export { retryDelay } from './backoff';
+export type { CommandOutcome } from './command_queue';
+export * from './conference_client';
+export * from './devices';
+export * from './domain';
+export * from './environment';
+export * from './exhaustive';
+export { sourceOfFrame } from './frame_source';
+export type { PeerState, SlotReceivers } from './media_peer';
+export type { ReplicaSnapshot } from './replica';
+export type { LinkState } from './signaling_link';
+export * from './slot_player';
+export { BrowserDevices } from './browser/browser_devices';
+export { browserEnvironment, missingFeature } from './browser/browser_environment';
+export { BrowserSlotPlayer } from './browser/browser_slot_player';
