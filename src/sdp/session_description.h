@@ -150,9 +150,15 @@ struct Simulcast {
   friend bool operator==(const Simulcast&, const Simulcast&) = default;
 };
 
+/// Where a section stood in the text it was parsed from, from 1. For error messages; no part of the value.
+struct SourceLine {
+  size_t number = 0;
+  friend bool operator==(SourceLine, SourceLine) { return true; }
+};
+
 /// One m= section.
 struct MediaDescription {
-  size_t line = 0;  ///< where m= stood when parsed, from 1; not part of the value
+  SourceLine line;
 
   MediaKind kind = MediaKind::Other;
   std::string kind_name;  ///< as written, "audio"
@@ -185,10 +191,7 @@ struct MediaDescription {
   const RtpMap* find_rtpmap(uint8_t payload_type) const;
   /// Empty when there is none.
   std::string_view fmtp_of(uint8_t payload_type) const;
-  friend bool operator==(const MediaDescription& a, const MediaDescription& b) { return a.equals(b); }
-
- private:
-  bool equals(const MediaDescription& other) const;
+  friend bool operator==(const MediaDescription&, const MediaDescription&) = default;
 };
 
 struct Origin {
