@@ -41,8 +41,7 @@ class TwccRecorder {
   struct Snapshot {
     uint64_t packets = 0;
     uint64_t duplicates = 0;
-    uint64_t too_late = 0;  ///< older than the window
-    uint64_t jumps = 0;     ///< gaps wider than the window: counted anew from there
+    uint64_t jumps = 0;  ///< numbers outside the window: counted anew from there
     uint64_t feedbacks = 0;
   };
   Snapshot snapshot() const { return counters_; }

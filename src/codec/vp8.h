@@ -79,19 +79,20 @@ class Vp8Rewriter {
     bool dropped = false;
   };
   Entry& entry(int64_t source) { return entries_[static_cast<uint64_t>(source) % kRemembered]; }
+  int64_t unwrap(const Vp8Descriptor& d);
+  void start_at(const Vp8Descriptor& d, int64_t source);
   void advance_to(int64_t source);
 
   bool starting_ = true;
   bool has_sent_ = false;
-  core::Unwrapper<uint16_t> unwrapper_;  ///< of the source's ids, as 16-bit space (see .cpp)
-  std::array<Entry, kRemembered> entries_;
-  int64_t first_ = 0;    ///< of the source since the switch
-  int64_t highest_ = 0;  ///< of the source
-  int64_t shift_ = 0;    ///< out = source + shift
+  core::Unwrapper<uint16_t> unwrapper_;
+  std::array<Entry, kRemembered> entries_;  ///< of the source's last pictures
+  int64_t first_ = 0;                       ///< picture of the source that the switch began with
+  int64_t highest_ = 0;
+  int64_t shift_ = 0;  ///< out = source + shift, for new pictures
   int64_t last_out_ = 0;
   uint8_t tl0_shift_ = 0;
   uint8_t last_tl0_out_ = 0;
-  bool tl0_started_ = false;
 };
 
 }  // namespace huitang::codec
