@@ -75,6 +75,7 @@ TEST(Answer, speaks_of_the_transport_once_as_lite_and_passive) {
   EXPECT_TRUE(answer.description.ice_lite);
   EXPECT_EQ(answer.description.media[0].transport.setup, Setup::Passive);
   EXPECT_EQ(answer.description.media[0].candidates.size(), 1u);
+  EXPECT_EQ(answer.description.transport.fingerprints.size(), 1u) << "inherited by every section";
   EXPECT_EQ(answer.description.media[1].transport, TransportAttributes());
   EXPECT_EQ(answer.negotiated.remote.ice_ufrag, "bot1");
   EXPECT_EQ(answer.negotiated.remote.fingerprints[0].value.size(), 32u);
