@@ -1,0 +1,109 @@
+#include "worker/worker_thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <string>
+
+#include "net/clock.h"
+
+namespace huitang::worker {
+
+namespace {
+
+/// Reads until the socket is empty, but gives sealing and sending a turn after this many datagrams.
+constexpr int kReceivesPerTurn = 4;
+
+/// The n-th core of those this process may run on; wraps around.
+void pin_this_thread(uint32_t n) {
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  const int count = CPU_COUNT(&allowed);
+  int skip = static_cast<int>(n) % std::max(count, 1);
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed) || skip-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ::pthread_setaffinity_np(::pthread_self(), sizeof one, &one);
+    return;
+  }
+}
+
+}  // namespace
+
+class WorkerThread::SocketOut final : public PacketOut {
+ public:
+  explicit SocketOut(net::SendBatch& batch) : batch_(batch) {}
+  core::MutableBytes slot(const core::SocketAddress& to) override { return batch_.slot(to); }
+  void commit(size_t size) override { batch_.commit(size); }
+  void flush() override { batch_.flush(); }
+
+ private:
+  net::SendBatch& batch_;
+};
+
+core::Result<std::unique_ptr<WorkerThread>, core::Failure> WorkerThread::start(
+    const WorkerThreadConfig& config, const dtls::Identity& identity, OnEvent on_event) {
+  auto socket = net::UdpSocket::open(config.bind);
+  if (!socket) return core::err(socket.error());
+  std::unique_ptr<WorkerThread> self(
+      new WorkerThread(config, std::move(*socket), identity, std::move(on_event)));
+  self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  return self;
+}
+
+WorkerThread::WorkerThread(const WorkerThreadConfig& config, net::UdpSocket socket,
+                           const dtls::Identity& identity, OnEvent on_event)
+    : config_(config),
+      on_event_(std::move(on_event)),
+      socket_(std::move(socket)),
+      batch_(socket_),
+      out_(std::make_unique<SocketOut>(batch_)),
+      backend_(srtp::make_best_backend()) {
+  for (const core::IpAddress& ip : config_.public_ips) addresses_.push_back({ip, socket_.local().port});
+  worker_ = std::make_unique<Worker>(net::monotonic_now(),
+                                     WorkerConfig{.addresses = addresses_, .clock = config_.clock}, identity,
+                                     *backend_, random_, *out_);
+}
+
+WorkerThread::~WorkerThread() {
+  loop_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void WorkerThread::post(Command command) {
+  loop_.post([this, command = std::move(command)] { command(loop_.now(), *worker_); });
+}
+
+void WorkerThread::run() {
+  ::pthread_setname_np(::pthread_self(), ("worker " + std::to_string(config_.index)).c_str());
+  if (config_.pin_to_core) pin_this_thread(config_.index);
+  loop_.watch(socket_.fd(), {}, [this](core::Instant now, net::Readiness) { receive(now); });
+  loop_.set_turn_handler([this](core::Instant now) { return turn(now); });
+  loop_.run();
+  loop_.unwatch(socket_.fd());
+}
+
+void WorkerThread::receive(core::Instant now) {
+  for (int i = 0; i < kReceivesPerTurn; ++i) {
+    const auto received = socket_.receive();
+    if (received.empty()) return;
+    datagrams_.clear();
+    for (const net::ReceivedDatagram& d : received) datagrams_.push_back({d.from, d.bytes});
+    worker_->handle_datagrams(now, datagrams_);
+  }
+}
+
+std::optional<core::Instant> WorkerThread::turn(core::Instant now) {
+  const auto next = worker_->handle_turn(now);
+  while (auto event = worker_->poll_event()) on_event_(config_.index, std::move(*event));
+  return next;
+}
+
+WorkerFigures WorkerThread::figures() const {
+  return {worker_->counters(), worker_->forwarder().counters(), socket_.counters(), batch_.counters(),
+          worker_->peer_count()};
+}
+
+}  // namespace huitang::worker

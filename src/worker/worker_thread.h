@@ -1,0 +1,83 @@
+// The thread around a Worker: its socket, its loop, its batches. Everything but post() and the constructor
+// runs there.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "core/address.h"
+#include "core/error.h"
+#include "core/result.h"
+#include "crypto/system_random.h"
+#include "net/event_loop.h"
+#include "net/send_batch.h"
+#include "net/udp_socket.h"
+#include "worker/worker.h"
+
+namespace huitang::worker {
+
+struct WorkerThreadConfig {
+  uint32_t index = 0;
+  core::SocketAddress bind;                 ///< where the socket listens
+  std::vector<core::IpAddress> public_ips;  ///< what clients are told, with the socket's port
+  rtp::NtpClock clock;
+  bool pin_to_core = false;  ///< to core `index` of those the process may use
+};
+
+/// What the control side may read of a worker, as of one moment.
+struct WorkerFigures {
+  WorkerCounters counters;
+  sfu::ForwarderCounters forwarder;
+  net::UdpSocket::Counters socket_in;
+  net::SendBatch::Counters socket_out;
+  size_t peers = 0;
+};
+
+class WorkerThread {
+ public:
+  using OnEvent = std::function<void(uint32_t worker, Event)>;
+  using Command = std::function<void(core::Instant now, Worker& worker)>;
+
+  /// Opens the socket and starts the thread. `on_event` is called on the worker's thread. `identity` outlives
+  /// it.
+  static core::Result<std::unique_ptr<WorkerThread>, core::Failure> start(const WorkerThreadConfig& config,
+                                                                          const dtls::Identity& identity,
+                                                                          OnEvent on_event);
+  /// Stops and joins.
+  ~WorkerThread();
+  WorkerThread(const WorkerThread&) = delete;
+  WorkerThread& operator=(const WorkerThread&) = delete;
+
+  /// From any thread; commands of one caller keep their order.
+  void post(Command command);
+
+  const std::vector<core::SocketAddress>& addresses() const { return addresses_; }
+  int receive_buffer() const { return socket_.receive_buffer(); }
+  const char* cipher() const { return backend_->name(); }
+  /// On the worker's thread only (inside a Command).
+  WorkerFigures figures() const;
+
+ private:
+  class SocketOut;
+  WorkerThread(const WorkerThreadConfig& config, net::UdpSocket socket, const dtls::Identity& identity,
+               OnEvent on_event);
+  void run();
+  void receive(core::Instant now);
+  std::optional<core::Instant> turn(core::Instant now);
+
+  WorkerThreadConfig config_;
+  OnEvent on_event_;
+  net::UdpSocket socket_;
+  std::vector<core::SocketAddress> addresses_;
+  net::SendBatch batch_;
+  std::unique_ptr<SocketOut> out_;
+  std::unique_ptr<srtp::Backend> backend_;
+  crypto::SystemRandom random_;
+  net::EventLoop loop_;
+  std::unique_ptr<Worker> worker_;
+  std::vector<Datagram> datagrams_;
+  std::thread thread_;
+};
+
+}  // namespace huitang::worker
