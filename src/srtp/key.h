@@ -11,6 +11,10 @@ using KeyMaterial = crypto::SrtpKeyMaterial;
 
 /// What one packet kind (RTP or RTCP) of one direction is protected with. `auth` is for AES-CM only.
 struct SessionKeys {
+  SessionKeys() = default;
+  SessionKeys(const SessionKeys&) = default;
+  SessionKeys& operator=(const SessionKeys&) = default;
+  ~SessionKeys();                    ///< wipes
   std::array<uint8_t, 32> cipher{};  ///< first srtp_key_size bytes
   std::array<uint8_t, 14> salt{};    ///< first srtp_salt_size bytes
   std::array<uint8_t, 20> auth{};

@@ -18,6 +18,8 @@
 
 namespace huitang::srtp {
 
+class PacketCipher;
+
 enum class SrtpError {
   Truncated,       ///< shorter than header and tag
   Replayed,        ///< seen, or too old to know
@@ -71,30 +73,36 @@ class Opener {
 
   /// The 48-bit index of the newest packet of an SSRC; 0 when unknown.
   uint64_t highest_index(uint32_t ssrc) const;
-  size_t source_count() const { return rtp_windows_.size(); }
+  size_t source_count() const { return rtp_sources_.ssrcs.size(); }
   const Counters& counters() const { return counters_; }
   OpenerState export_state() const;
 
  private:
-  struct Source {
-    uint32_t ssrc;
-    ReplayWindow window;
+  /// Replay windows by SSRC; the numbers lie together, because a packet looks them through one after another.
+  struct SourceTable {
+    explicit SourceTable(uint32_t max_sources);
+    ReplayWindow* find(uint32_t ssrc);
+    const ReplayWindow* find(uint32_t ssrc) const;
+    std::vector<uint32_t> ssrcs;
+    std::vector<ReplayWindow> windows;
   };
-  static const Source* find(const std::vector<Source>& sources, uint32_t ssrc);
-  core::Result<size_t, SrtpError> refuse(SrtpError error);
   bool open_rtp_bytes(core::MutableBytes packet, size_t header_size, uint32_t ssrc, uint64_t index);
   bool open_rtcp_bytes(core::MutableBytes packet, uint32_t ssrc, uint32_t index_word);
-  core::Result<size_t, SrtpError> remember(std::vector<Source>& sources, uint32_t ssrc, uint64_t index,
-                                           uint32_t window, size_t opened_size);
+  bool remember(SourceTable& sources, ReplayWindow* window, uint32_t ssrc, uint64_t index,
+                uint32_t window_size);
+  core::Result<size_t, SrtpError> refuse(SrtpError error);
 
   KeyMaterial key_;
   OpenerConfig config_;
-  SessionKeys rtp_keys_;
-  SessionKeys rtcp_keys_;
-  std::unique_ptr<Aead> rtp_aead_, rtcp_aead_;
-  std::unique_ptr<CounterMac> rtp_cm_, rtcp_cm_;
-  std::vector<Source> rtp_windows_, rtcp_windows_;  // capacity reserved; sorted by arrival, few
+  std::unique_ptr<PacketCipher> rtp_;
+  std::unique_ptr<PacketCipher> rtcp_;
+  SourceTable rtp_sources_;
+  SourceTable rtcp_sources_;
   Counters counters_;
 };
+
+/// The 48-bit index of a packet by its 16-bit number: the roll-over counter that brings it nearest to
+/// `highest` (RFC 3711 section 3.3.1).
+uint64_t estimate_index(uint64_t highest, uint16_t seq);
 
 }  // namespace huitang::srtp

@@ -1,6 +1,7 @@
 // Which indices of one SSRC have been seen (RFC 3711 section 3.3.2): a ring of bits behind the highest one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>

@@ -31,6 +31,7 @@ struct SealerState {
   uint32_t next_rtcp_index = 0;  ///< 31 bits
 };
 
+class PacketCipher;
 class Sealer;
 
 /// One packet of a batch; a batch may mix Sealers of one Backend, which is the usual case (one packet, many
@@ -69,13 +70,11 @@ class Sealer {
 
  private:
   friend void seal_rtp_batch(Backend& backend, std::span<SealJob> jobs);
-  bool fits(const SealJob& job) const;
+  bool fits(uint64_t index, core::Bytes header, core::Bytes payload, core::MutableBytes out) const;
 
   KeyMaterial key_;
-  SessionKeys rtp_keys_;
-  SessionKeys rtcp_keys_;
-  std::unique_ptr<Aead> rtp_aead_, rtcp_aead_;
-  std::unique_ptr<CounterMac> rtp_cm_, rtcp_cm_;
+  std::unique_ptr<PacketCipher> rtp_;
+  std::unique_ptr<PacketCipher> rtcp_;
   uint32_t next_rtcp_index_ = 0;
 };
 
