@@ -1,0 +1,3 @@
+pkg_check_modules(VPX REQUIRED IMPORTED_TARGET vpx)
+pkg_check_modules(OPUS REQUIRED IMPORTED_TARGET opus)
+target_link_libraries(huitang_media ${HUITANG_SCOPE} PkgConfig::VPX PkgConfig::OPUS)
