@@ -25,6 +25,12 @@ bool AddressLimiter::try_take(core::Instant now, const core::IpAddress& from, do
   return at->second.try_take(now, permits);
 }
 
+bool AddressLimiter::has(core::Instant now, const core::IpAddress& from) const {
+  const auto at = buckets_.find(key_of(from));
+  if (at != buckets_.end()) return at->second.has(now);
+  return buckets_.size() < kMaxAddresses || overflow_.has(now);
+}
+
 uint32_t AddressLimiter::wait_seconds(const core::IpAddress& from) const {
   const auto at = buckets_.find(key_of(from));
   return at == buckets_.end() ? overflow_.wait_seconds() : at->second.wait_seconds();

@@ -27,6 +27,7 @@ class TokenBucket {
     level_ -= permits;
     return true;
   }
+  bool has(core::Instant now, double permits = 1) const { return level_at(now) >= permits; }
   bool is_full(core::Instant now) const { return level_at(now) >= rate_.burst; }
   /// Whole seconds until `permits` are there, at least one.
   uint32_t wait_seconds(double permits = 1) const {
@@ -57,6 +58,8 @@ class AddressLimiter {
   explicit AddressLimiter(Rate rate) : rate_(rate), overflow_(rate) {}
 
   bool try_take(core::Instant now, const core::IpAddress& from, double permits = 1);
+  /// Whether a permit is there, without taking it.
+  bool has(core::Instant now, const core::IpAddress& from) const;
   uint32_t wait_seconds(const core::IpAddress& from) const;
   size_t size() const { return buckets_.size(); }
 

@@ -1,0 +1,44 @@
+// A session: one person's or bot's standing with this box, from the first Hello until 60 s after the last
+// socket was lost. It owns a media peer from the join page on, and at most one place in one conference.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/client_sockets.h"
+#include "api/media_plan.h"
+#include "conference/types.h"
+#include "core/time.h"
+
+namespace huitang::api {
+
+/// Random, unguessable, known to its client; doubles as conference::SessionKey.
+using SessionId = std::string;
+
+enum class PeerLife : uint8_t {
+  None,     ///< no offer yet, or the node lost it
+  Opening,  ///< the offer is with the node
+  Open,     ///< answered; media may or may not flow
+};
+
+struct Session {
+  SessionId id;
+  PeerId peer;
+  /// Of the newest resume token; older ones are spent. Absent after a restart, until one has come back.
+  std::optional<uint64_t> generation;
+  std::optional<SocketId> socket;
+  core::Instant lost_at;  ///< meaningful without a socket
+
+  PeerLife peer_life = PeerLife::None;
+  bool peer_connected = false;
+
+  std::string conference;  ///< number; empty before a join was asked for
+  conference::ParticipantId participant;
+  bool joining = false;  ///< the join is with the journal
+  std::optional<View>
+      view;  ///< absent: nothing asked yet (or forgotten by a restart: the node keeps what it shows)
+
+  bool is_in() const { return participant != conference::ParticipantId(); }
+};
+
+}  // namespace huitang::api
