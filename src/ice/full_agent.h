@@ -31,6 +31,7 @@ struct FullConfig {
   /// How long a pair that works waits for a better one that is still being tried.
   core::Duration nomination_delay = core::Duration::millis(200);
   core::Duration consent_interval = core::Duration::seconds(5);  ///< times 0.8 to 1.2, RFC 7675 section 5.1
+  core::Duration consent_retry = core::Duration::seconds(1);     ///< the same, while a check is unanswered
   core::Duration consent_timeout = core::Duration::seconds(30);
 };
 
@@ -150,6 +151,7 @@ class FullAgent {
   void handle_nominated(core::Instant now, const Pair& pair);
   void send_consent(core::Instant now);
   void fail_if_exhausted();
+  core::Duration randomised(core::Duration interval);
   stun::TransactionId make_transaction();
   void enter(FullState state);
   void push(Event event);
