@@ -1,7 +1,8 @@
 // A client's transport without I/O: the offer with a browser's lines, ICE (controlling), DTLS (client), SRTP.
 //
-// The counterpart of peer::Peer, for bots, load generation, tests and simulations. Says which datagrams to send, opens
-// what arrives, seals what is given. What is sent and received on the lines is its user's (BotPeer, a load generator).
+// The counterpart of peer::Peer, for bots, load generation, tests and simulations. Says which datagrams to
+// send, opens what arrives, seals what is given. What is sent and received on the lines is its user's
+// (BotPeer, a load generator).
 //
 //   ClientTransport t(now, config, services);
 //   send t.offer_text() by signaling;  t.handle_answer(now, answer);
