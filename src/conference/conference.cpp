@@ -27,6 +27,13 @@ bool is_conference_number(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// Commands of participants and of the API. Strangers have no name to remember them by, and no bound to their
+/// number.
+bool is_remembered(const std::string& command_id, const Actor& actor) {
+  const bool has_name = actor.participant || actor.entrance == v1::ENTRANCE_API;
+  return has_name && !command_id.empty() && command_id.size() <= kMaxCommandId;
+}
+
 // People who are gone may still repeat their last command; the memory of as many as these is kept.
 void forget_commands_of_gone(State& state) {
   size_t gone = 0;
@@ -94,8 +101,7 @@ core::Result<Effects, Refusal> Conference::apply(core::WallTime now, const Comma
                                                  const Actor& actor) {
   if (command.command_id.size() > kMaxCommandId)
     return refuse(v1::REFUSAL_CODE_BAD_REQUEST, "command id too long");
-  const ParticipantId who = actor.participant.value_or(kNobody);
-  if (auto known = repeated(command, who)) return *std::move(known);
+  if (auto known = repeated(command, actor)) return *std::move(known);
   Turn turn(state_, now, actor);
   Verdict verdict = state_.info.ended ? Verdict(refuse(v1::REFUSAL_CODE_ENDED, "the conference has ended"))
                                       : std::visit(
@@ -106,14 +112,14 @@ core::Result<Effects, Refusal> Conference::apply(core::WallTime now, const Comma
                                             },
                                             command.operation);
   if (!verdict) {
-    remember(command, who, verdict.error());
+    remember(command.command_id, actor, verdict.error());
     return core::err(verdict.error());
   }
   Effects effects;
   effects.joined = turn.joined();
   effects.change = turn.take_change(command.command_id);
   if (!effects.change) {
-    remember(command, who, std::nullopt);
+    remember(command.command_id, actor, std::nullopt);
     return effects;
   }
   effects.media = media_following(state_, *effects.change);
@@ -135,7 +141,7 @@ void Conference::commit(const Change& change) {
     push_capped(state_.chat, message, limits.chat_kept);
     state_.next_chat = ChatId(message.id.value() + 1);
   }
-  if (!change.command_id.empty())
+  if (is_remembered(change.command_id, {change.by, change.entrance}))
     push_capped(state_.done_commands[change.by.value_or(kNobody)], change.command_id, limits.commands_kept);
   if (!change.gone.empty()) {
     forget_commands_of_gone(state_);
@@ -155,8 +161,9 @@ core::Result<void, core::ParseError> Conference::replay(std::span<const Change> 
 }
 
 std::optional<core::Result<Effects, Refusal>> Conference::repeated(const Command& command,
-                                                                   ParticipantId actor) const {
-  if (command.command_id.empty()) return std::nullopt;
+                                                                   const Actor& by) const {
+  if (!is_remembered(command.command_id, by)) return std::nullopt;
+  const ParticipantId actor = by.participant.value_or(kNobody);
   Effects effects;
   effects.repeated = true;
   if (const auto done = state_.done_commands.find(actor); done != state_.done_commands.end()) {
@@ -173,11 +180,12 @@ std::optional<core::Result<Effects, Refusal>> Conference::repeated(const Command
   return std::nullopt;
 }
 
-// Of strangers nothing is remembered: their number has no bound.
-void Conference::remember(const Command& command, ParticipantId actor, std::optional<Refusal> refusal) {
-  if (command.command_id.empty() || (actor != kNobody && !find(actor))) return;
-  push_capped(settled_[actor], Settled{command.command_id, std::move(refusal)},
-              state_.info.settings.limits.commands_kept);
+void Conference::remember(const std::string& command_id, const Actor& actor, std::optional<Refusal> refusal) {
+  if (!is_remembered(command_id, actor) || (actor.participant && !find(*actor.participant))) return;
+  auto& settled = settled_[actor.participant.value_or(kNobody)];
+  const auto is_same = [&](const Settled& s) { return s.command_id == command_id; };
+  if (std::any_of(settled.begin(), settled.end(), is_same)) return;
+  push_capped(settled, Settled{command_id, std::move(refusal)}, state_.info.settings.limits.commands_kept);
 }
 
 const Participant* Conference::find(ParticipantId id) const {

@@ -71,8 +71,8 @@ class Conference {
 
   explicit Conference(State state) : state_(std::move(state)) {}
   void commit(const Change&);
-  std::optional<core::Result<Effects, Refusal>> repeated(const Command&, ParticipantId actor) const;
-  void remember(const Command&, ParticipantId actor, std::optional<Refusal>);
+  std::optional<core::Result<Effects, Refusal>> repeated(const Command&, const Actor&) const;
+  void remember(const std::string& command_id, const Actor&, std::optional<Refusal>);
 
   State state_;
   /// Results that changed nothing. Not journaled: they matter for late duplicates on a living connection

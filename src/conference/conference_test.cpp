@@ -133,6 +133,14 @@ TEST(Conference, remembers_no_more_gone_people_than_it_should) {
   EXPECT_TRUE(c.apply(kNow, {"bye", Leave{}}, page(ParticipantId(10)))->repeated);
 }
 
+TEST(Conference, does_not_let_strangers_use_up_command_ids_of_the_api) {
+  Conference c = new_conference();
+  EXPECT_FALSE(c.apply(kNow, {"id", SetLock{true}}, page()));
+  const auto result = c.apply(kNow, {"id", SetLock{true}}, kApi);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->change);
+}
+
 TEST(Conference, refuses_a_command_id_that_is_too_long) {
   Conference c = new_conference();
   const auto result = c.apply(kNow, {std::string(65, 'x'), SetLock{true}}, kApi);

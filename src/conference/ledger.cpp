@@ -20,7 +20,7 @@ void Ledger::handle_command(core::WallTime now, Token token, const Command& comm
   }
   auto result = ahead_.apply(now, command, actor);
   if (result && result->change) to_write_.push_back(*result->change);
-  waiting_.push_back({{token, std::move(result)}, ahead_.snapshot().last_change});
+  waiting_.push_back({{token, std::move(result)}, ahead_.snapshot().last_change, command.command_id, actor});
   release();
 }
 
@@ -31,11 +31,19 @@ void Ledger::handle_written(const Write& write) {
   HUITANG_DCHECK(is_consistent());
 }
 
+// The written state remembers settled commands as well, so that falling back to it forgets only what nobody
+// was told.
 void Ledger::release() {
   while (!waiting_.empty() && waiting_.front().needs <= durable_) {
-    Outcome& outcome = waiting_.front().outcome;
-    if (outcome.result && outcome.result->change) written_.commit(*outcome.result->change);
-    ready_.push_back(std::move(outcome));
+    Waiting& next = waiting_.front();
+    const auto& result = next.outcome.result;
+    if (result && result->change)
+      written_.commit(*result->change);
+    else if (!result)
+      written_.remember(next.command_id, next.actor, result.error());
+    else if (!result->repeated)
+      written_.remember(next.command_id, next.actor, std::nullopt);
+    ready_.push_back(std::move(next.outcome));
     waiting_.pop_front();
   }
 }

@@ -61,6 +61,8 @@ class Ledger {
   struct Waiting {
     Outcome outcome;
     uint64_t needs = 0;  ///< change that must be durable first
+    std::string command_id;
+    Actor actor;
   };
   void release();
 

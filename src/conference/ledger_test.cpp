@@ -101,6 +101,19 @@ TEST(Ledger, ignores_late_reports_about_writes_it_has_given_up) {
   EXPECT_TRUE(ledger.written().info().locked);
 }
 
+TEST(Ledger, remembers_answers_it_gave_over_a_failed_write_and_no_others) {
+  Ledger ledger(new_conference());
+  ledger.handle_command(kNow, 1, {"told", SetLock{false}}, kApi);
+  ASSERT_TRUE(take_outcomes(ledger).at(0).result);
+  ledger.handle_command(kNow, 2, {"lost", SetLock{true}}, kApi);
+  ledger.handle_write_failed(take_writes(ledger).at(0));
+  take_outcomes(ledger);
+  ledger.handle_command(kNow, 3, {"told", SetLock{true}}, kApi);
+  EXPECT_TRUE(take_outcomes(ledger).at(0).result->repeated);
+  ledger.handle_command(kNow, 4, {"lost", SetLock{true}}, kApi);
+  EXPECT_EQ(take_writes(ledger).size(), 1u);
+}
+
 TEST(Ledger, refuses_at_once_when_too_much_waits) {
   Ledger ledger(new_conference());
   for (size_t i = 0; i <= Ledger::kMaxPending; ++i)
