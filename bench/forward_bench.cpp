@@ -27,8 +27,8 @@
 #include <vector>
 
 #include "bot/client_transport.h"
+#include "bot/synthetic_media.h"
 #include "bwe/twcc_recorder.h"
-#include "codec/vp8.h"
 #include "crypto/system_random.h"
 #include "huitang/v1/media.pb.h"
 #include "net/clock.h"
@@ -161,9 +161,6 @@ struct Figures {
   std::vector<double> ages_ms;
 };
 
-constexpr std::array<uint8_t, 8> kStampMark{'H', 'T', 's', 't', 'a', 'm', 'p', '1'};
-constexpr size_t kStampSize = 16;
-
 class Client {
  public:
   Client(Instant now, uint64_t id, const bot::ClientTransport::Services& services)
@@ -259,7 +256,7 @@ class Client {
     }
     const auto received = transport_.handle_datagram(now, d.from, d.bytes);
     if (const auto* rtp = std::get_if<bot::ClientTransport::Rtp>(&received))
-      read_stamp(now, rtp->packet.payload());
+      check_stamp(now, rtp->packet.payload());
     if (const auto* rtcp = std::get_if<bot::ClientTransport::Rtcp>(&received)) {
       rtp::CompoundReader reader(rtcp->packets);
       while (const auto packet = reader.next())
@@ -284,13 +281,10 @@ class Client {
                               core::ByteCount(static_cast<int64_t>(bytes.size())));
   }
 
-  void read_stamp(Instant now, core::Bytes payload) {
-    if (payload.size() < kStampSize) return;
-    const core::Bytes stamp = payload.last(kStampSize);
-    if (!std::equal(kStampMark.begin(), kStampMark.end(), stamp.begin()))
-      return die("a forwarded payload is damaged");
-    const Instant sent = Instant::from_nanos(static_cast<int64_t>(core::load_u64(stamp.data() + 8)));
-    figures_.ages_ms.push_back((now - sent).to_seconds() * 1e3);
+  void check_stamp(Instant now, core::Bytes payload) {
+    const auto sent = bot::read_stamp(payload);
+    if (!sent) die("a forwarded payload is damaged");
+    figures_.ages_ms.push_back((now - *sent).to_seconds() * 1e3);
   }
 
   void send_rtcp(core::Bytes clear, core::MutableBytes room) {
@@ -312,90 +306,41 @@ class Client {
 /// Sends a camera of one layer at 30 frames a second and a microphone at 50 packets a second.
 class Publisher {
  public:
-  Publisher(Client& client, const Options& o) : client_(client), frame_bytes_(o.video_kbps * 1000 / 8 / 30) {
-    for (const sdp::NegotiatedLine& line : client.transport().negotiated().lines) {
-      if (line.mid == "0") audio_mid_ = line.mid;
-      if (line.mid == "1") video_mid_ = line.mid;
-    }
-  }
+  Publisher(Client& client, const Options& o)
+      : client_(client),
+        video_({.ssrc = 2001, .payload_type = sdp::kOfferVp8, .frame_bytes = o.video_kbps * 1000 / 8 / 30}),
+        audio_({.ssrc = 1001, .payload_type = sdp::kOfferOpus}) {}
 
   void turn(Instant now) {
-    if (client_.take_key_frame_wish()) key_frame_due_ = true;
+    if (client_.take_key_frame_wish()) video_.request_key_frame();
     if (next_frame_ == Instant()) next_frame_ = next_audio_ = now;
     while (next_audio_ <= now) {
-      send_audio();
+      send(audio_.next(net::monotonic_now()), "0", {}, true);
       next_audio_ += Duration::millis(20);
     }
     while (next_frame_ <= now) {
-      send_frame();
+      for (const bot::SyntheticPacket& packet : video_.next_frame(net::monotonic_now()))
+        send(packet, "1", "f", false);
       next_frame_ += Duration::micros(33'333);
     }
   }
 
  private:
-  void send(uint64_t index, const rtp::PacketHeader& header, std::string_view mid, std::string_view rid,
-            bool audio, core::MutableBytes payload) {
-    core::MutableBytes stamp = payload.last(kStampSize);
-    std::copy(kStampMark.begin(), kStampMark.end(), stamp.begin());
-    core::store_u64(stamp.data() + 8, static_cast<uint64_t>(net::monotonic_now().to_nanos()));
+  void send(const bot::SyntheticPacket& packet, std::string_view mid, std::string_view rid, bool audio) {
     std::array<uint8_t, 200> room;
     const rtp::ExtensionIds& ids = client_.transport().extension_ids();
-    rtp::HeaderWriter writer(room, header);
+    rtp::HeaderWriter writer(room, packet.header);
     rtp::write_mid(writer, ids, mid);
     if (!rid.empty()) rtp::write_rid(writer, ids, rid);
     rtp::write_transport_cc(writer, ids, transport_number_++);
     if (audio) rtp::write_audio_level(writer, ids, {true, 20});
-    client_.send_rtp(index, {room.data(), writer.finish()}, payload);
-  }
-
-  void send_audio() {
-    std::array<uint8_t, 100> payload{};
-    payload[0] = 0x78;  // one 20 ms CELT full-band frame
-    send(audio_index_++,
-         {.payload_type = sdp::kOfferOpus,
-          .sequence_number = static_cast<uint16_t>(audio_index_ - 1),
-          .timestamp = static_cast<uint32_t>(audio_index_ * 960),
-          .ssrc = 1001},
-         audio_mid_, {}, true, payload);
-  }
-
-  void send_frame() {
-    const bool key = std::exchange(key_frame_due_, false);
-    ++picture_;
-    std::vector<uint8_t> frame(frame_bytes_, 0x55);
-    frame[0] = key ? 0x10 : 0x11;  // frame tag: bit 0 clear on key frames, RFC 6386 section 9.1
-    const uint8_t start[] = {0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0, 0x02};  // 1280 x 720
-    if (key) std::copy(std::begin(start), std::end(start), frame.begin() + 3);
-    // Near-equal pieces, as browsers packetise.
-    const size_t pieces = (frame.size() + 1099) / 1100;
-    for (size_t i = 0, at = 0; i < pieces; ++i) {
-      const size_t size = (frame.size() - at) / (pieces - i);
-      std::array<uint8_t, 1300> payload;
-      codec::Vp8Descriptor d;
-      d.is_partition_start = i == 0;
-      d.picture_id = static_cast<uint16_t>(picture_ & 0x7fff);
-      d.has_long_picture_id = true;
-      const size_t prefix = codec::write_vp8_descriptor(payload, d);
-      std::copy_n(frame.begin() + static_cast<std::ptrdiff_t>(at), size,
-                  payload.begin() + static_cast<std::ptrdiff_t>(prefix));
-      at += size;
-      send(video_index_++,
-           {.payload_type = sdp::kOfferVp8,
-            .marker = i + 1 == pieces,
-            .sequence_number = static_cast<uint16_t>(video_index_ - 1),
-            .timestamp = picture_ * 3000,
-            .ssrc = 2001},
-           video_mid_, "f", false, core::MutableBytes(payload).first(prefix + size));
-    }
+    client_.send_rtp(packet.index, {room.data(), writer.finish()}, packet.payload);
   }
 
   Client& client_;
-  size_t frame_bytes_;
-  std::string audio_mid_, video_mid_;
-  uint64_t audio_index_ = 1, video_index_ = 1;
-  uint32_t picture_ = 0;
+  bot::SyntheticVideo video_;
+  bot::SyntheticAudio audio_;
   uint16_t transport_number_ = 0;
-  bool key_frame_due_ = true;
   Instant next_frame_, next_audio_;
 };
 

@@ -1,9 +1,9 @@
 #include "bot/audio_source.h"
 
 #include <algorithm>
-#include <utility>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace huitang::bot {
 
@@ -11,7 +11,8 @@ namespace {
 constexpr core::Bitrate kBitrate = core::Bitrate::kbps(32);
 constexpr uint8_t kRedDepth = 1;
 constexpr size_t kMaxPayload = 1150;
-// A full-scale sine lies 3 dB below the full-scale square wave that 0 dBov means (RFC 6464, RFC 6465 appendix A).
+// A full-scale sine lies 3 dB below the full-scale square wave that 0 dBov means (RFC 6464, RFC 6465 appendix
+// A).
 constexpr double kSineToOverload = 3.01;
 
 rtp::AudioLevel measure(std::span<const int16_t> samples) {

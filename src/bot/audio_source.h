@@ -1,5 +1,5 @@
-// What a bot's microphone hears: its tone, encoded in frames of 20 ms, in clap mode only in the first 100 ms of each
-// second of media time.
+// What a bot's microphone hears: its tone, encoded in frames of 20 ms, in clap mode only in the first 100 ms
+// of each second of media time.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,9 @@ namespace huitang::bot {
 inline constexpr core::Duration kClapPeriod = core::Duration::seconds(1);
 inline constexpr core::Duration kClapLength = core::Duration::millis(100);
 /// `at` is media time.
-constexpr bool is_clapping(core::Duration at) { return at.to_nanos() % kClapPeriod.to_nanos() < kClapLength.to_nanos(); }
+constexpr bool is_clapping(core::Duration at) {
+  return at.to_nanos() % kClapPeriod.to_nanos() < kClapLength.to_nanos();
+}
 
 struct AudioSourceConfig {
   double tone_hertz = 440;

@@ -11,7 +11,9 @@ constexpr size_t kMaxHeader = 128;
 }
 
 OutboundStream::OutboundStream(Config config)
-    : config_(std::move(config)), next_index_(config_.first_number), next_rtx_index_(config_.first_rtx_number) {}
+    : config_(std::move(config)),
+      next_index_(config_.first_number),
+      next_rtx_index_(config_.first_rtx_number) {}
 
 uint32_t OutboundStream::timestamp_at(core::Instant at) const {
   const int64_t micros = (at - config_.origin).to_micros();

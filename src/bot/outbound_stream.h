@@ -1,4 +1,5 @@
-// One sending SSRC of a bot with its RTX companion: numbers, header extensions, history for repairs, sender report.
+// One sending SSRC of a bot with its RTX companion: numbers, header extensions, history for repairs, sender
+// report.
 #pragma once
 
 #include <array>
@@ -69,8 +70,8 @@ class OutboundStream {
     uint64_t index = 0;
     bool is_repair = false;
   };
-  size_t seal_at(const Departure& departure, const Place& place, const OutboundPacket& packet, core::Bytes payload,
-                 core::MutableBytes out) const;
+  size_t seal_at(const Departure& departure, const Place& place, const OutboundPacket& packet,
+                 core::Bytes payload, core::MutableBytes out) const;
 
   Config config_;
   uint64_t next_index_;

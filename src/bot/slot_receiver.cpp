@@ -93,9 +93,10 @@ void SlotReceiver::check_continuity(const rtp::PacketView& packet) {
 
 void SlotReceiver::look(core::Instant now, const rtp::PacketView& packet) {
   if (!assembler_) {
-    const auto vp8 = packet.payload_size != 0 ? codec::parse_vp8(packet.payload())
-                                              : core::Result<codec::Vp8Packet, core::ParseError>(
-                                                    core::err(core::ParseError::Truncated));
+    const auto vp8 =
+        packet.payload_size != 0
+            ? codec::parse_vp8(packet.payload())
+            : core::Result<codec::Vp8Packet, core::ParseError>(core::err(core::ParseError::Truncated));
     if (vp8 && vp8->descriptor.is_frame_start()) ++counters_.frames;
     if (vp8 && vp8->is_key_frame && source_since_) {
       counters_.last_switch_to_picture = now - *std::exchange(source_since_, std::nullopt);
@@ -108,7 +109,7 @@ void SlotReceiver::look(core::Instant now, const rtp::PacketView& packet) {
                              .marker = packet.header.marker,
                              .payload = packet.payload()});
   while (const auto frame = assembler_->poll_frame()) {
-    if (frame->is_key_frame) nack_.handle_key_frame(packet.header.sequence_number);
+    if (frame->is_key_frame) nack_.handle_key_frame(frame->first_number);
     ++counters_.frames;
     const auto picture = video_decoder_ ? video_decoder_->decode(frame->data) : std::nullopt;
     if (picture) {
@@ -121,7 +122,8 @@ void SlotReceiver::look(core::Instant now, const rtp::PacketView& packet) {
   if (assembler_->needs_key_frame()) wants_key_frame_ = true;
 }
 
-void SlotReceiver::note_picture(core::Instant now, const media::Vp8Frame& frame, const media::DecodedPicture& picture) {
+void SlotReceiver::note_picture(core::Instant now, const media::Vp8Frame& frame,
+                                const media::DecodedPicture& picture) {
   wants_key_frame_ = false;
   if (source_since_ && frame.csrc == source_) {
     counters_.last_switch_to_picture = now - *std::exchange(source_since_, std::nullopt);
@@ -154,7 +156,8 @@ void SlotReceiver::listen(core::Instant now, const rtp::PacketView& packet) {
   ++counters_.frames;
   if (!tone_detector_->handle_samples(samples)) return;
   TonesHeard heard{config_.slot, source_, tone_detector_->heard(), now};
-  const bool is_new = !last_tones_ || last_tones_->hertz != heard.hertz || last_tones_->source != heard.source;
+  const bool is_new =
+      !last_tones_ || last_tones_->hertz != heard.hertz || last_tones_->source != heard.source;
   last_tones_ = heard;
   if (is_new) tones.push_back(std::move(heard));
 }

@@ -1,5 +1,5 @@
-// One receiving slot of a bot: counts, checks that the stream stays continuous while the node changes what plays on it,
-// asks for repairs and key frames, and looks at picture and sound when told to.
+// One receiving slot of a bot: counts, checks that the stream stays continuous while the node changes what
+// plays on it, asks for repairs and key frames, and looks at picture and sound when told to.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ struct SlotReceiverConfig {
   uint8_t payload_type = 0;
   std::optional<uint8_t> rtx_payload_type;
   std::optional<uint8_t> red_payload_type;
-  bool looks = false;                  ///< decode pictures and read marks
+  bool looks = false;                   ///< decode pictures and read marks
   std::vector<double> tone_candidates;  ///< decode sound and find these; empty: do not
 };
 
@@ -76,7 +76,8 @@ struct SlotSnapshot {
   uint64_t frames = 0;
   uint64_t key_frame_requests = 0;
   uint64_t undecodable = 0;
-  std::optional<core::Duration> last_switch_to_picture;  ///< first packet of a new source until its first picture
+  std::optional<core::Duration>
+      last_switch_to_picture;  ///< first packet of a new source until its first picture
 };
 
 class SlotReceiver {

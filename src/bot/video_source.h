@@ -42,7 +42,7 @@ class VideoSource {
   core::Bitrate bitrate_of(size_t layer) const { return config_.layers[layer].bitrate; }
 
   struct Moment {
-    core::Duration at;      ///< media time
+    core::Duration at;       ///< media time
     std::string_view clock;  ///< as drawn
   };
   /// The payloads of one frame of a layer, the last one with the marker. Empty when the encoder had nothing.

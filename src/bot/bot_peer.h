@@ -1,0 +1,185 @@
+// The media endpoint of a bot: ICE (full), DTLS (client), SRTP and the lines of a web client, behind one
+// object without I/O. Makes its own offer, takes the node's answer, sends encoded test pictures in simulcast
+// and a tone, and watches what its slots receive.
+//
+// Fed by a shell (or a test) with datagrams and time. Codecs run inside, so unlike an engine it costs
+// milliseconds. One turn: handle_* → poll_transmit until nothing → poll_event until nothing → wait for
+// deadline().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "bot/audio_source.h"
+#include "bot/outbound_stream.h"
+#include "bot/slot_receiver.h"
+#include "bot/video_source.h"
+#include "bwe/twcc_recorder.h"
+#include "core/random.h"
+#include "core/result.h"
+#include "core/transmit.h"
+#include "dtls/endpoint.h"
+#include "dtls/identity.h"
+#include "ice/full_agent.h"
+#include "rtp/rtcp.h"
+#include "sdp/offer.h"
+#include "srtp/backend.h"
+#include "srtp/opener.h"
+#include "srtp/sealer.h"
+
+namespace huitang::bot {
+
+struct BotConfig {
+  std::string name = "Bot";
+  uint16_t mark = 1;
+  double tone_hertz = 440;
+  bool receive_only = false;  ///< sends neither sound nor pictures
+  bool has_clap = false;
+  bool sends_red = false;
+  core::Duration video_delay;  ///< pictures leave that much later than their sound; timestamps stay true
+  bool looks = false;          ///< decode pictures, read marks
+  std::vector<double> tone_candidates;  ///< decode sound, find these
+  core::Duration clock_offset;          ///< local time minus UTC, for the clock in the picture
+  sdp::ClientShape shape;
+  std::vector<VideoLayerShape> layers = {{{160, 90}, core::Bitrate::kbps(80)},
+                                         {{320, 180}, core::Bitrate::kbps(200)},
+                                         {{640, 360}, core::Bitrate::kbps(500)}};
+};
+
+/// Shared by all bots of a process; all of it outlives them.
+struct BotServices {
+  const dtls::Identity& identity;
+  srtp::Backend& backend;
+  core::Random& random;
+  rtp::NtpClock clock;
+};
+
+struct BotConnected {
+  crypto::SrtpProfile profile = crypto::SrtpProfile::AeadAes128Gcm;
+};
+struct BotDisconnected {
+  std::string reason;
+};
+using BotEvent = std::variant<BotConnected, BotDisconnected, MarkSeen, TonesHeard, SourceChanged>;
+
+struct BotSnapshot {
+  ice::FullState ice = ice::FullState::New;
+  bool is_connected = false;
+  uint64_t packets_in = 0, packets_out = 0;
+  uint64_t refused_in = 0;  ///< not authentic, of no known stream, or before the keys
+  uint64_t dropped_out = 0;
+  uint64_t nacks_in = 0, repairs_sent = 0, key_frame_requests_in = 0, key_frames_sent = 0;
+  size_t active_layers = 0;
+  core::Duration round_trip;
+  std::vector<SlotSnapshot> slots;
+};
+
+class BotPeer {
+ public:
+  static constexpr size_t kMaxTransmits = 4096;
+  static constexpr size_t kMaxEvents = 1024;
+  static constexpr size_t kMaxPaced = 2048;
+
+  BotPeer(core::Instant now, BotConfig config, const BotServices& services);
+  ~BotPeer();
+
+  std::string offer() const;
+  const std::vector<sdp::OfferedLine>& lines() const { return lines_; }
+  core::Result<void, sdp::SdpError> handle_answer(core::Instant now, std::string_view answer);
+
+  void handle_datagram(core::Instant now, const core::SocketAddress& from, core::MutableBytes datagram);
+  void handle_deadline(core::Instant now);
+  std::optional<core::Transmit> poll_transmit();
+  std::optional<BotEvent> poll_event();
+  std::optional<core::Instant> deadline() const;
+
+  void set_microphone(bool on) { microphone_on_ = on; }
+  void set_camera(core::Instant now, bool on);
+  /// Says BYE and close_notify; poll_transmit once more.
+  void close(core::Instant now);
+  BotSnapshot snapshot() const;
+
+ private:
+  struct Paced {
+    core::Instant release;
+    size_t layer = 0;
+    OutboundPacket packet;
+  };
+
+  void read_lines(core::Instant now, const sdp::Negotiated& negotiated);
+  void add_source(core::Instant now, const sdp::OfferedLine& offered, const sdp::NegotiatedLine& line);
+  void add_slot(const sdp::OfferedLine& offered, const sdp::NegotiatedLine& line);
+  OutboundStream::Config stream_config(core::Instant now, const sdp::NegotiatedLine& line);
+
+  void drain_ice(core::Instant now);
+  void drain_dtls(core::Instant now);
+  void handle_rtp(core::Instant now, core::MutableBytes datagram);
+  void handle_rtcp(core::Instant now, core::MutableBytes datagram);
+  void handle_feedback(core::Instant now, const rtp::RtcpView& view);
+  void handle_loss(core::Instant now, const rtp::TransportFeedbackView& feedback);
+  void resend(core::Instant now, const rtp::NackView& nack);
+  void request_key_frame(uint32_t media_ssrc);
+  void learn_round_trip(core::Instant now, const rtp::ReportBlocks& blocks);
+  void drain_slot(SlotReceiver& slot);
+
+  void make_audio(core::Instant now);
+  void make_video(core::Instant now);
+  void send_paced(core::Instant now);
+  void send_repairs_and_requests(core::Instant now);
+  void send_reports(core::Instant now);
+  void send_transport_feedback(core::Instant now);
+  void send_rtcp(core::Bytes packet);
+  void send(core::Buffer datagram);
+  void push(BotEvent event);
+  bool is_connected() const { return sealer_.has_value(); }
+  std::string clock_text(core::Instant at) const;
+
+  BotConfig config_;
+  BotServices services_;
+  std::vector<sdp::OfferedLine> lines_;
+  sdp::SessionDescription offer_;
+  ice::FullAgent ice_;
+  std::unique_ptr<dtls::Endpoint> dtls_;
+  std::vector<dtls::Fingerprint> remote_fingerprints_;
+  std::optional<srtp::Sealer> sealer_;
+  std::optional<srtp::Opener> opener_;
+  rtp::ExtensionIds extensions_;  ///< of the bundle
+  std::optional<OutboundStream> audio_stream_;
+  std::vector<OutboundStream> video_streams_;  ///< by layer
+  std::optional<AudioSource> audio_;
+  std::optional<VideoSource> video_;
+  bool microphone_on_ = true;
+  bool camera_on_ = true;
+  core::Instant origin_;  ///< media time zero
+  int64_t next_audio_frame_ = 0;
+  int64_t next_video_frame_ = 0;
+  std::deque<Paced> paced_;
+  core::Instant pace_at_;
+  uint16_t next_transport_number_ = 0;
+
+  std::vector<std::unique_ptr<SlotReceiver>> slots_;
+  std::unordered_map<uint32_t, SlotReceiver*> slots_by_ssrc_;
+  std::optional<bwe::TwccRecorder> recorder_;
+  uint32_t own_ssrc_ = 0;  ///< that speaks in feedback
+  std::string cname_;
+  core::Instant next_report_;
+
+  uint32_t feedback_received_ = 0;
+  uint32_t feedback_lost_ = 0;
+  core::Instant feedback_since_;
+  core::Bitrate allowed_;
+  core::Duration round_trip_ = core::Duration::millis(50);
+
+  std::deque<core::Transmit> transmits_;
+  std::deque<BotEvent> events_;
+  BotSnapshot counters_;
+};
+
+}  // namespace huitang::bot
