@@ -1,0 +1,43 @@
+// What video and share slots show: from the view that serve set to a source, from the shown size to a layer.
+//
+// A slot that changes its source keeps the old picture until the key frame of the new one comes, at most
+// kOldPictureHold: a living picture under its right name (the CSRC says whose it is) looks better than a
+// frozen or black tile, and a key frame takes about 100 ms; but a source that sends nothing must not leave
+// the old one there for long.
+#pragma once
+
+#include "sfu/layer_selector.h"
+#include "sfu/switchboard.h"
+
+namespace huitang::sfu {
+
+class VideoDirector {
+ public:
+  static constexpr core::Duration kOldPictureHold = core::Duration::seconds(1);
+
+  VideoDirector(Tables& t, Switchboard& s) : t_(t), switchboard_(s) {}
+
+  /// Whole: slots not named show nothing.
+  void set_view(core::Instant now, Receiver& receiver, std::span<const SlotView> view);
+  void reconsider(core::Instant now, SlotId slot);
+  void reconsider_receiver(core::Instant now, const Receiver& receiver);
+  /// The source's layers, flow or permission changed, or it came or went.
+  void reconsider_source(core::Instant now, SourceIndex source);
+  /// The group's speaker or cameras changed.
+  void reconsider_group(core::Instant now, GroupId group);
+  void handle_timeout(core::Instant now);
+
+ private:
+  SourceIndex resolve(const Slot& slot) const;
+  SourceIndex resolve_source(SourceNumber number) const;
+  SourceIndex resolve_speaker(const Slot& slot, GroupId group) const;
+  SourceIndex camera_of(const Group& group, PeerId owner) const;
+  uint8_t choose_layer(const Slot& slot) const;
+  void set_target(Slot& slot, SourceIndex target);
+
+  Tables& t_;
+  Switchboard& switchboard_;
+  std::vector<SlotId> holding_;  ///< slots with hold_until, and some that had it
+};
+
+}  // namespace huitang::sfu
