@@ -20,6 +20,11 @@ import { ViewSender } from './view_sender';
 /** How long a leaving client waits for the answer before it closes the socket. */
 export const FAREWELL_MS = 1_000;
 
+export interface ClientConfig extends LinkConfig {
+  /** The conference this page is about; the node keeps its peers together. */
+  readonly number: string;
+}
+
 export type ClientState =
   | { readonly kind: 'lobby' }
   | { readonly kind: 'joining'; readonly intent: JoinIntent }
@@ -54,7 +59,7 @@ export class ConferenceClient {
 
   constructor(
     private readonly env: Environment,
-    config: LinkConfig,
+    private readonly config: ClientConfig,
     private readonly emit: (event: ClientEvent) => void,
   ) {
     this.link = new SignalingLink(env, config, {
@@ -211,7 +216,7 @@ export class ConferenceClient {
   }
 
   private sendOffer(offer: PeerOffer, done: (outcome: OfferOutcome) => void): void {
-    const value = { sdp: offer.sdp, lines: offer.lines.map((line) => ({ ...line })), newPeer: offer.newPeer };
+    const value = { sdp: offer.sdp, lines: offer.lines.map((line) => ({ ...line })), newPeer: offer.newPeer, number: this.config.number };
     this.link.request({ case: 'offer', value }, (reply) => {
       if (reply.kind === 'lost') {
         done({ kind: 'lost' });

@@ -1,0 +1,45 @@
+import { BrowserSlotPlayer, browserEnvironment, MeetingModel, type DeviceModel } from '@huitang/model';
+import { JoinPage, MeetingPage, OutPage } from '@huitang/ui';
+import { useEffect } from 'react';
+import { useStore } from 'zustand';
+
+export interface ConferenceTarget {
+  readonly number: string;
+  readonly invite: string;
+}
+
+/** The model of this page's one meeting; signaling and the peer start at once. */
+export function openMeeting(target: ConferenceTarget, devices: DeviceModel): MeetingModel {
+  const soundHost = document.createElement('div');
+  soundHost.hidden = true;
+  document.body.append(soundHost);
+  const language = document.documentElement.lang;
+  const meeting = new MeetingModel(browserEnvironment(), { ...target, language, client: navigator.userAgent.slice(0, 200) }, devices, new BrowserSlotPlayer(soundHost));
+  meeting.start();
+  return meeting;
+}
+
+export function ConferenceApp({ meeting, number }: { readonly meeting: MeetingModel; readonly number: string }) {
+  const phase = useStore(meeting.store, (state) => state.phase);
+  useEffect(() => {
+    const leave = (event: PageTransitionEvent) => {
+      if (!event.persisted) meeting.leaveAtOnce();
+    };
+    const retry = () => meeting.networkIsBack();
+    addEventListener('pagehide', leave);
+    addEventListener('online', retry);
+    return () => {
+      removeEventListener('pagehide', leave);
+      removeEventListener('online', retry);
+    };
+  }, [meeting]);
+  switch (phase.kind) {
+    case 'lobby':
+    case 'joining':
+      return <JoinPage meeting={meeting} number={number} />;
+    case 'in':
+      return <MeetingPage meeting={meeting} />;
+    case 'out':
+      return <OutPage devices={meeting.devices} reason={phase.reason} onRejoin={() => location.reload()} />;
+  }
+}

@@ -1,0 +1,12 @@
+export { unreachable, slotKey, fetchBoot, createConference, missingFeature, browserEnvironment, BrowserDevices, BrowserSlotPlayer } from '@huitang/client';
+export type { BootInfo, Cancel, ChatMessage, Conference, DeviceError, DeviceInfo, DeviceKind, LeaveReason, Participant, RefusalName, SlotId } from '@huitang/client';
+export * from './chat';
+export * from './device_model';
+export type { Rect, Size } from './geometry';
+export { MeetingModel, type MeetingConfig } from './meeting_model';
+export * from './meeting_state';
+export type { Notice, NoticeText, NoticeTone } from './notices';
+export * from './preferences';
+export type { Bars, Quality } from './quality';
+export * from './roster';
+export { pinOfShare, type LayoutChoice, type StagePlan, type Tile } from './stage';

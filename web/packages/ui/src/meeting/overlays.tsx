@@ -1,0 +1,136 @@
+// What lies over the stage: notices, the connection banner, the chair's question, my own share, being alone.
+
+import { unreachable, type MeetingModel, type NoticeText } from '@huitang/model';
+import { Copy, LoaderCircle, MonitorUp, Volume2, WifiOff, X } from 'lucide-react';
+import { useStore } from 'zustand';
+import { useText, type Translate } from '../i18n';
+import { groupDigits } from '../landing/landing_page';
+import { Button, IconButton } from '../parts/button';
+import { cx } from '../parts/cx';
+import { Dialog } from '../parts/dialog';
+
+function wordsOf(t: Translate, text: NoticeText): string {
+  switch (text.key) {
+    case 'refused':
+      return t(`refusal.${text.code}`);
+    case 'joined':
+    case 'left':
+    case 'handRaised':
+    case 'shareStarted':
+    case 'shareStopped':
+    case 'removed':
+      return t(`notice.${text.key}`, { name: text.name });
+    case 'chat':
+      return t('notice.chat', { name: text.name, text: text.text });
+    case 'youWereMuted':
+    case 'youAreChair':
+    case 'locked':
+    case 'unlocked':
+    case 'youAreAlone':
+    case 'speakingWhileMuted':
+    case 'linkCopied':
+    case 'yourShareStopped':
+    case 'backOnline':
+      return t(`notice.${text.key}`);
+    default:
+      return unreachable(text);
+  }
+}
+
+export function Notices({ meeting }: { readonly meeting: MeetingModel }) {
+  const t = useText();
+  const notices = useStore(meeting.store, (state) => state.notices);
+  return (
+    <div className="ht-notices" role="log" aria-live="polite" aria-label={t('notice.list')}>
+      {notices.map((notice) => (
+        <div key={notice.id} className={cx('ht-notice', notice.tone === 'warning' && 'ht-notice-warning')}>
+          <span>{wordsOf(t, notice.text)}</span>
+          <IconButton label={t('app.close')} icon={<X size={16} aria-hidden />} onClick={() => meeting.dismissNotice(notice.id)} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+export function ConnectionBanner({ meeting }: { readonly meeting: MeetingModel }) {
+  const t = useText();
+  const connection = useStore(meeting.store, (state) => state.connection);
+  const soundBlocked = useStore(meeting.store, (state) => state.soundBlocked);
+  if (connection === 'reconnecting') {
+    return (
+      <div className="ht-banner ht-banner-warning" role="alert">
+        <WifiOff size={20} aria-hidden />
+        <span>{t('meeting.reconnecting')}</span>
+        <LoaderCircle size={18} className="ht-spin" aria-hidden />
+      </div>
+    );
+  }
+  if (connection === 'connecting') {
+    return (
+      <div className="ht-banner" role="status">
+        <LoaderCircle size={18} className="ht-spin" aria-hidden />
+        <span>{t('meeting.connecting')}</span>
+      </div>
+    );
+  }
+  if (!soundBlocked) return null;
+  return (
+    <div className="ht-banner" role="alert">
+      <span>{t('meeting.soundBlocked')}</span>
+      <Button tone="primary" icon={<Volume2 size={18} aria-hidden />} onClick={() => meeting.resumeSound()}>
+        {t('meeting.enableSound')}
+      </Button>
+    </div>
+  );
+}
+
+export function MyShare({ meeting }: { readonly meeting: MeetingModel }) {
+  const t = useText();
+  const kind = useStore(meeting.store, (state) => state.share.kind);
+  if (kind === 'none') return null;
+  return (
+    <div className="ht-banner ht-banner-share" role="status">
+      <MonitorUp size={20} aria-hidden />
+      <span>{kind === 'sharing' ? t('share.mine') : t('share.starting')}</span>
+      {kind === 'sharing' && (
+        <Button tone="danger" onClick={() => void meeting.toggleShare()}>
+          {t('bar.stopShare')}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+export function UnmuteQuestion({ meeting }: { readonly meeting: MeetingModel }) {
+  const t = useText();
+  const asked = useStore(meeting.store, (state) => state.askedToUnmute);
+  if (!asked) return null;
+  return (
+    <Dialog title={t('unmute.title')} question onClose={() => meeting.dismissUnmuteQuestion()}>
+      <p>{t('unmute.text')}</p>
+      <div className="ht-dialog-actions">
+        <Button onClick={() => meeting.dismissUnmuteQuestion()}>{t('unmute.refuse')}</Button>
+        <Button tone="primary" data-autofocus onClick={() => meeting.setMicrophone(true)}>
+          {t('unmute.accept')}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+export function AloneCard({ meeting, onCopyLink }: { readonly meeting: MeetingModel; readonly onCopyLink: () => void }) {
+  const t = useText();
+  const isAlone = useStore(meeting.store, (state) => state.participants.length === 1);
+  const number = useStore(meeting.store, (state) => state.conference?.number);
+  if (!isAlone || number === undefined) return null;
+  return (
+    <section className="ht-alone" aria-label={t('meeting.alone')}>
+      <h2>{t('meeting.alone')}</h2>
+      <p className="ht-alone-number">{groupDigits(number)}</p>
+      <p className="ht-hint">{t('meeting.aloneHint')}</p>
+      <Button tone="primary" icon={<Copy size={18} aria-hidden />} onClick={onCopyLink}>
+        {t('meeting.copyLink')}
+      </Button>
+    </section>
+  );
+}
