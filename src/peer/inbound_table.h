@@ -55,9 +55,11 @@ class InboundTable {
     std::string mid;
     std::vector<std::string> rids;
   };
+  void add_announced(const sdp::NegotiatedLine& line);
+  std::optional<uint16_t> find_source(std::string_view mid) const;
   InboundStream* find(uint32_t ssrc);
   std::optional<InboundStream> resolve(uint32_t ssrc, bool is_rtx, const Hints& hints) const;
-  InboundStream* add(const InboundStream& stream);
+  InboundStream* put(const InboundStream& stream);
 
   std::vector<Source> sources_;
   std::array<PayloadType, 128> payload_types_{};

@@ -34,6 +34,7 @@
 #include "dtls/identity.h"
 #include "ice/lite_agent.h"
 #include "peer/inbound_table.h"
+#include "peer/offer_plan.h"
 #include "peer/types.h"
 #include "srtp/backend.h"
 #include "srtp/opener.h"
@@ -156,20 +157,18 @@ class Peer {
   bool is_consistent() const;
 
  private:
-  struct Plan;
-  core::Result<Plan, PeerError> make_plan(core::Instant now, std::string_view offer,
-                                          std::span<const Line> lines);
-  std::optional<PeerError> check_lines(std::span<const Line> lines) const;
-  std::vector<SlotLine> plan_slots(std::span<const Line> lines);
-  uint32_t make_ssrc(std::span<const SlotLine> taken);
-  void commit(core::Instant now, Plan plan);
+  struct Extensions;
+  void commit(core::Instant now, OfferPlan& plan);
+  OfferContext context() const;
 
   Received handle_rtp(core::Instant now, core::MutableBytes datagram);
+  Received handle_opened_rtp(core::Instant now, core::MutableBytes packet, size_t datagram_size);
   Received handle_rtcp(core::Instant now, core::MutableBytes datagram);
   void handle_dtls(core::Instant now, core::Bytes datagram);
   void take_ice_events(core::Instant now);
   void take_dtls_events(core::Instant now);
   void follow_ice(core::Instant now, ice::LiteState state);
+  void start_dtls(core::Instant now);
   void install_keys(const dtls::Connected& keys);
   void enter(PeerState state, StateReason reason, std::string detail = {});
   void push(Event event);

@@ -52,6 +52,7 @@ struct InboundStream {
   uint16_t source = 0;  ///< place in Peer::sources()
   uint8_t layer = 0;    ///< 0 = lowest
   bool is_rtx = false;
+  friend bool operator==(const InboundStream&, const InboundStream&) = default;
 };
 
 /// A media packet of the client: authentic, decrypted, assigned to its line. A retransmission is already
@@ -100,6 +101,7 @@ enum class StateReason : uint8_t {
   HandshakeTimeout,   ///< Failed
   HandshakeProtocol,  ///< Failed
   ClosedByClient,     ///< Failed: close_notify
+  ClosedByNode,       ///< Failed: close() was called
 };
 const char* to_string(StateReason reason);
 
