@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "rtp/demux.h"
+#include "srtp/sealer.h"
 
 namespace huitang::bot {
 
@@ -38,32 +38,17 @@ rtp::ExtensionIds to_extension_ids(const sdp::ExtensionIdTable& table) {
   return ids;
 }
 
-sdp::Fingerprint to_sdp(const dtls::Fingerprint& f) {
-  return {std::string(to_string(f.algorithm)), f.digest};
-}
-
-std::optional<dtls::Fingerprint> from_sdp(const sdp::Fingerprint& f) {
-  for (const auto a :
-       {dtls::HashAlgorithm::Sha256, dtls::HashAlgorithm::Sha384, dtls::HashAlgorithm::Sha512}) {
-    if (to_string(a) == f.hash && f.value.size() == digest_size(a)) return dtls::Fingerprint{a, f.value};
-  }
-  return std::nullopt;
-}
-
-ice::Remote to_ice(const sdp::RemoteTransport& remote) {
-  ice::Remote out{.credentials = {remote.ice_ufrag, remote.ice_pwd}};
-  for (const sdp::Candidate& c : remote.candidates) {
-    const auto ip = core::parse_ip(c.address);
-    if (ip && c.transport == "udp" && c.component == 1) out.candidates.push_back({{*ip, c.port}, c.priority});
-  }
-  return out;
-}
-
 std::string make_cname(core::Random& random) {
   constexpr char digits[] = "0123456789abcdef";
   std::string s;
   for (int i = 0; i < 16; ++i) s += digits[random.below(16)];
   return s;
+}
+
+ClientTransport::Config transport_config(const BotConfig& config, const std::string& cname) {
+  ClientTransport::Config c{.lines = sdp::client_lines(config.shape), .cname = cname};
+  if (config.sends_red) c.audio_codecs = {sdp::Codec::Red, sdp::Codec::Opus};
+  return c;
 }
 
 std::optional<core::Instant> earlier(std::optional<core::Instant> a, std::optional<core::Instant> b) {
@@ -76,62 +61,43 @@ std::optional<core::Instant> earlier(std::optional<core::Instant> a, std::option
 BotPeer::BotPeer(core::Instant now, BotConfig config, const BotServices& services)
     : config_(std::move(config)),
       services_(services),
-      lines_(sdp::client_lines(config_.shape)),
-      ice_(now, services.random),
-      own_ssrc_(services.random.u32() | 1),
-      cname_(make_cname(services.random)) {
+      cname_(make_cname(services.transport.random)),
+      own_ssrc_(services.transport.random.u32() | 1),
+      transport_(now, transport_config(config_, cname_), services.transport) {
   for (const VideoLayerShape& layer : config_.layers) allowed_ = allowed_ + layer.bitrate;
-  sdp::OfferConfig offer{.session_id = services.random.u64() >> 2,
-                         .ice_ufrag = ice_.local().ufrag,
-                         .ice_pwd = ice_.local().password,
-                         .fingerprint = to_sdp(services.identity.fingerprint()),
-                         .cname = cname_,
-                         .lines = lines_};
-  if (config_.sends_red) offer.audio_codecs = {sdp::Codec::Red, sdp::Codec::Opus};
-  offer_ = sdp::make_offer(offer);
 }
-
-BotPeer::~BotPeer() = default;
-
-std::string BotPeer::offer() const { return sdp::write(offer_); }
 
 // --- answer ---
 
-core::Result<void, sdp::SdpError> BotPeer::handle_answer(core::Instant now, std::string_view answer) {
-  const auto negotiated = sdp::read_answer(offer_, answer);
-  if (!negotiated) return core::err(negotiated.error());
-  for (const sdp::Fingerprint& f : negotiated->remote.fingerprints) {
-    if (auto known = from_sdp(f)) remote_fingerprints_.push_back(*std::move(known));
+core::Result<void, std::string> BotPeer::handle_answer(core::Instant now, std::string_view answer) {
+  auto accepted = transport_.handle_answer(now, answer);
+  if (!accepted) return accepted;
+  if (!recorder_) {
+    recorder_.emplace(bwe::TwccRecorder::Config{.sender_ssrc = own_ssrc_});
+    read_lines(now);
   }
-  read_lines(now, *negotiated);
-  recorder_.emplace(bwe::TwccRecorder::Config{.sender_ssrc = own_ssrc_});
-  ice_.start(now, to_ice(negotiated->remote));
-  drain_ice(now);
+  drain_states(now);
   return {};
 }
 
-void BotPeer::read_lines(core::Instant now, const sdp::Negotiated& negotiated) {
-  for (size_t i = 0; i < lines_.size(); ++i) {
-    const sdp::NegotiatedLine& line = negotiated.lines[i];
+void BotPeer::read_lines(core::Instant now) {
+  for (size_t i = 0; i < lines().size(); ++i) {
+    const sdp::OfferedLine& offered = lines()[i];
+    const sdp::NegotiatedLine& line = transport_.negotiated().lines[i];
     if (line.rejected || line.codecs.empty()) continue;
-    const auto ids = to_extension_ids(line.extensions);
-    for (size_t k = 0; k < rtp::kExtensionKinds; ++k) {
-      const auto kind = static_cast<rtp::ExtensionKind>(k);
-      if (ids.of(kind) != 0) extensions_.of(kind) = ids.of(kind);
-    }
-    sdp::is_source(lines_[i].use) ? add_source(now, lines_[i], line) : add_slot(lines_[i], line);
+    sdp::is_source(offered.use) ? add_source(now, offered, line) : add_slot(offered, line);
   }
 }
 
 OutboundStream::Config BotPeer::stream_config(core::Instant now, const sdp::NegotiatedLine& line) {
-  return {.ssrc = services_.random.u32(),
-          .rtx_ssrc = services_.random.u32(),
+  return {.ssrc = services_.transport.random.u32(),
+          .rtx_ssrc = services_.transport.random.u32(),
           .payload_type = line.codecs.front().payload_type,
           .rtx_payload_type = line.codecs.front().rtx_payload_type,
           .clock_rate = line.codecs.front().clock_rate,
-          .first_number = static_cast<uint16_t>(services_.random.below(0x8000)),
-          .first_rtx_number = static_cast<uint16_t>(services_.random.below(0x8000)),
-          .timestamp_offset = services_.random.u32(),
+          .first_number = static_cast<uint16_t>(services_.transport.random.below(0x8000)),
+          .first_rtx_number = static_cast<uint16_t>(services_.transport.random.below(0x8000)),
+          .timestamp_offset = services_.transport.random.u32(),
           .origin = now,
           .mid = line.mid,
           .extensions = to_extension_ids(line.extensions)};
@@ -192,92 +158,47 @@ void BotPeer::add_slot(const sdp::OfferedLine& offered, const sdp::NegotiatedLin
 void BotPeer::handle_datagram(core::Instant now, const core::SocketAddress& from,
                               core::MutableBytes datagram) {
   ++counters_.packets_in;
-  switch (rtp::classify(datagram)) {
-    case rtp::PacketClass::Stun:
-      ice_.handle_datagram(now, from, datagram);
-      drain_ice(now);
-      return;
-    case rtp::PacketClass::Dtls:
-      if (dtls_ && ice_.is_validated(from)) {
-        dtls_->handle_datagram(now, datagram);
-        drain_dtls(now);
-        return;
-      }
-      break;
-    case rtp::PacketClass::Rtp:
-      if (opener_ && ice_.is_validated(from)) return handle_rtp(now, datagram);
-      break;
-    case rtp::PacketClass::Rtcp:
-      if (opener_ && ice_.is_validated(from)) return handle_rtcp(now, datagram);
-      break;
-    case rtp::PacketClass::Unknown: break;
+  const auto received = transport_.handle_datagram(now, from, datagram);
+  drain_states(now);
+  if (const auto* rtp = std::get_if<ClientTransport::Rtp>(&received)) handle_rtp(now, rtp->packet, datagram);
+  if (const auto* rtcp = std::get_if<ClientTransport::Rtcp>(&received)) {
+    rtp::CompoundReader reader(rtcp->packets);
+    while (const auto view = reader.next()) handle_feedback(now, *view);
   }
-  ++counters_.refused_in;
 }
 
-void BotPeer::drain_ice(core::Instant now) {
-  while (auto t = ice_.poll_transmit()) {
-    if (transmits_.size() < kMaxTransmits) transmits_.push_back(*std::move(t));
-  }
-  while (const auto event = ice_.poll_event()) {
-    const auto* changed = std::get_if<ice::FullAgent::StateChanged>(&*event);
-    if (changed == nullptr) continue;
-    if (changed->state == ice::FullState::Connected && !dtls_) {
-      dtls_ = std::make_unique<dtls::Endpoint>(
-          now, services_.identity,
-          dtls::Config{.role = dtls::Role::Client, .remote_fingerprints = remote_fingerprints_});
-      dtls_->start(now);
-      drain_dtls(now);
+void BotPeer::drain_states(core::Instant now) {
+  while (const auto state = transport_.poll_state()) {
+    switch (*state) {
+      case TransportState::New:
+      case TransportState::Connecting: break;
+      case TransportState::Connected:
+        if (!has_started_) start_media(now);
+        push(BotConnected{transport_.srtp_profile().value_or(crypto::SrtpProfile::AeadAes128Gcm)});
+        break;
+      case TransportState::Disconnected: push(BotDisconnected{false, "consent lost"}); break;
+      case TransportState::Failed: push(BotDisconnected{true, transport_.failure()}); break;
     }
-    if (changed->state == ice::FullState::Failed) push(BotDisconnected{"no candidate answered"});
-    if (changed->state == ice::FullState::Disconnected) push(BotDisconnected{"consent lost"});
   }
 }
 
-void BotPeer::drain_dtls(core::Instant now) {
-  while (auto datagram = dtls_->poll_transmit()) send(*std::move(datagram));
-  while (auto event = dtls_->poll_event()) {
-    std::visit(
-        Overloaded{[&](const dtls::Connected& keys) {
-                     opener_.emplace(services_.backend, keys.inbound);
-                     sealer_.emplace(services_.backend, keys.outbound);
-                     origin_ = now;
-                     pace_at_ = now;
-                     next_report_ = now;
-                     feedback_since_ = now;
-                     next_audio_frame_ = next_video_frame_ = 0;
-                     push(BotConnected{keys.outbound.profile});
-                   },
-                   [&](const dtls::Closed&) { push(BotDisconnected{"closed by the node"}); },
-                   [&](const dtls::Failed& f) {
-                     push(BotDisconnected{std::string("DTLS: ") + to_string(f.reason) + " " + f.detail});
-                   }},
-        *event);
-  }
+void BotPeer::start_media(core::Instant now) {
+  has_started_ = true;
+  origin_ = pace_at_ = next_report_ = feedback_since_ = now;
 }
 
-void BotPeer::handle_rtp(core::Instant now, core::MutableBytes datagram) {
-  const auto header = rtp::parse_protected_packet(datagram);
-  if (!header) {
-    ++counters_.refused_in;
-    return;
+void BotPeer::handle_rtp(core::Instant now, const rtp::PacketView& packet, core::MutableBytes datagram) {
+  const uint32_t ssrc = packet.header.ssrc;
+  if (const auto number = rtp::read_transport_cc(packet, transport_.extension_ids())) {
+    recorder_->handle_packet(now, *number, ssrc, core::ByteCount(static_cast<int64_t>(datagram.size())));
   }
-  const auto opened =
-      opener_->open_rtp(datagram, header->header_size, header->header.ssrc, header->header.sequence_number);
-  const auto slot = slots_by_ssrc_.find(header->header.ssrc);
-  if (!opened) {
-    ++counters_.refused_in;
-    return;
-  }
-  if (const auto number = rtp::read_transport_cc(*header, extensions_)) {
-    recorder_->handle_packet(now, *number, header->header.ssrc,
-                             core::ByteCount(static_cast<int64_t>(datagram.size())));
-  }
+  const auto slot = slots_by_ssrc_.find(ssrc);
   if (slot == slots_by_ssrc_.end()) {
     ++counters_.refused_in;
     return;
   }
-  slot->second->handle_packet(now, datagram.first(*opened));
+  const auto offset = static_cast<size_t>(packet.bytes.data() - datagram.data());
+  slot->second->handle_packet(now, datagram.subspan(offset, packet.bytes.size()));
   drain_slot(*slot->second);
 }
 
@@ -288,16 +209,6 @@ void BotPeer::drain_slot(SlotReceiver& slot) {
   slot.changes.clear();
   slot.marks.clear();
   slot.tones.clear();
-}
-
-void BotPeer::handle_rtcp(core::Instant now, core::MutableBytes datagram) {
-  const auto opened = opener_->open_rtcp(datagram);
-  if (!opened) {
-    ++counters_.refused_in;
-    return;
-  }
-  rtp::CompoundReader reader(datagram.first(*opened));
-  while (const auto view = reader.next()) handle_feedback(now, *view);
 }
 
 void BotPeer::handle_feedback(core::Instant now, const rtp::RtcpView& view) {
@@ -336,11 +247,11 @@ void BotPeer::request_key_frame(uint32_t media_ssrc) {
 
 void BotPeer::resend(core::Instant now, const rtp::NackView& nack) {
   for (OutboundStream& stream : video_streams_) {
-    if (stream.ssrc() != nack.media_ssrc || !is_connected()) continue;
+    if (stream.ssrc() != nack.media_ssrc || !transport_.can_send()) continue;
     nack.for_each([&](uint16_t number) {
       ++counters_.nacks_in;
       core::Buffer out(kMaxDatagram);
-      out.resize(stream.seal_again({now, next_transport_number_, *sealer_}, number, out));
+      out.resize(stream.seal_again({now, next_transport_number_, transport_}, number, out));
       if (out.empty()) return;
       ++next_transport_number_;
       ++counters_.repairs_sent;
@@ -372,9 +283,8 @@ void BotPeer::handle_loss(core::Instant now, const rtp::TransportFeedbackView& f
 // --- time ---
 
 std::optional<core::Instant> BotPeer::deadline() const {
-  auto at = ice_.deadline();
-  if (dtls_) at = earlier(at, dtls_->deadline());
-  if (!is_connected()) return at;
+  auto at = transport_.deadline();
+  if (!transport_.can_send()) return at;
   at = earlier(at, next_report_);
   at = earlier(at, recorder_->deadline());
   if (audio_ && microphone_on_) at = earlier(at, origin_ + AudioSource::kFrame * next_audio_frame_);
@@ -385,13 +295,9 @@ std::optional<core::Instant> BotPeer::deadline() const {
 }
 
 void BotPeer::handle_deadline(core::Instant now) {
-  ice_.handle_deadline(now);
-  drain_ice(now);
-  if (dtls_) {
-    dtls_->handle_deadline(now);
-    drain_dtls(now);
-  }
-  if (!is_connected()) return;
+  transport_.handle_deadline(now);
+  drain_states(now);
+  if (!transport_.can_send()) return;
   make_audio(now);
   make_video(now);
   send_paced(now);
@@ -415,7 +321,7 @@ void BotPeer::make_audio(core::Instant now) {
     auto frame = audio_->make_frame(at, timestamp);
     if (!frame) continue;
     core::Buffer out(kMaxDatagram);
-    const Departure departure{now, next_transport_number_, *sealer_};
+    const Departure departure{now, next_transport_number_, transport_};
     const OutboundPacket packet{.marker = next_audio_frame_ == 0,
                                 .timestamp = timestamp,
                                 .payload = std::move(frame->payload),
@@ -459,7 +365,7 @@ void BotPeer::send_paced(core::Instant now) {
     Paced paced = std::move(paced_.front());
     paced_.pop_front();
     core::Buffer out(kMaxDatagram);
-    const Departure departure{now, next_transport_number_, *sealer_};
+    const Departure departure{now, next_transport_number_, transport_};
     out.resize(video_streams_[paced.layer].seal(departure, std::move(paced.packet), out));
     if (out.empty()) continue;
     ++next_transport_number_;
@@ -515,14 +421,14 @@ void BotPeer::send_reports(core::Instant now) {
 // --- out ---
 
 void BotPeer::send_rtcp(core::Bytes packet) {
-  if (!is_connected() || packet.empty()) return;
+  if (packet.empty()) return;
   core::Buffer out(packet.size() + srtp::kMaxRtcpOverhead);
-  out.resize(sealer_->seal_rtcp(packet, out));
+  out.resize(transport_.seal_rtcp(packet, out));
   if (!out.empty()) send(std::move(out));
 }
 
 void BotPeer::send(core::Buffer datagram) {
-  const auto& to = ice_.destination();
+  const auto& to = transport_.destination();
   if (!to || transmits_.size() >= kMaxTransmits) {
     ++counters_.dropped_out;
     return;
@@ -532,6 +438,7 @@ void BotPeer::send(core::Buffer datagram) {
 }
 
 std::optional<core::Transmit> BotPeer::poll_transmit() {
+  if (auto control = transport_.poll_transmit()) return control;
   if (transmits_.empty()) return std::nullopt;
   core::Transmit t = std::move(transmits_.front());
   transmits_.pop_front();
@@ -558,16 +465,14 @@ void BotPeer::set_camera(core::Instant now, bool on) {
 }
 
 void BotPeer::close(core::Instant now) {
-  if (!dtls_) return;
-  std::array<uint8_t, 256> out;
-  rtp::CompoundWriter w(out);
   std::vector<uint32_t> ssrcs{own_ssrc_};
   if (audio_stream_) ssrcs.push_back(audio_stream_->ssrc());
   for (const OutboundStream& stream : video_streams_) ssrcs.push_back(stream.ssrc());
+  std::array<uint8_t, 128> out;
+  rtp::CompoundWriter w(out);
   w.add_bye(ssrcs);
   send_rtcp(w.written());
-  dtls_->close(now);
-  while (auto datagram = dtls_->poll_transmit()) send(*std::move(datagram));
+  transport_.close(now);
 }
 
 std::string BotPeer::clock_text(core::Instant at) const {
@@ -580,8 +485,8 @@ std::string BotPeer::clock_text(core::Instant at) const {
 
 BotSnapshot BotPeer::snapshot() const {
   BotSnapshot s = counters_;
-  s.ice = ice_.state();
-  s.is_connected = is_connected();
+  s.transport = transport_.state();
+  s.refused_in += transport_.counters().dropped_in;
   s.active_layers = video_ ? video_->active_layers() : 0;
   s.round_trip = round_trip_;
   for (const auto& slot : slots_) s.slots.push_back(slot->snapshot());

@@ -18,21 +18,12 @@
 #include <vector>
 
 #include "bot/audio_source.h"
+#include "bot/client_transport.h"
 #include "bot/outbound_stream.h"
 #include "bot/slot_receiver.h"
 #include "bot/video_source.h"
 #include "bwe/twcc_recorder.h"
-#include "core/random.h"
-#include "core/result.h"
-#include "core/transmit.h"
-#include "dtls/endpoint.h"
-#include "dtls/identity.h"
-#include "ice/full_agent.h"
 #include "rtp/rtcp.h"
-#include "sdp/offer.h"
-#include "srtp/backend.h"
-#include "srtp/opener.h"
-#include "srtp/sealer.h"
 
 namespace huitang::bot {
 
@@ -55,25 +46,24 @@ struct BotConfig {
 
 /// Shared by all bots of a process; all of it outlives them.
 struct BotServices {
-  const dtls::Identity& identity;
-  srtp::Backend& backend;
-  core::Random& random;
-  rtp::NtpClock clock;
+  ClientTransport::Services transport;
+  rtp::NtpClock clock;  ///< one for all, or their pictures show different times
 };
 
 struct BotConnected {
   crypto::SrtpProfile profile = crypto::SrtpProfile::AeadAes128Gcm;
 };
+/// Comes back by itself or not (`is_final`).
 struct BotDisconnected {
+  bool is_final = false;
   std::string reason;
 };
 using BotEvent = std::variant<BotConnected, BotDisconnected, MarkSeen, TonesHeard, SourceChanged>;
 
 struct BotSnapshot {
-  ice::FullState ice = ice::FullState::New;
-  bool is_connected = false;
+  TransportState transport = TransportState::New;
   uint64_t packets_in = 0, packets_out = 0;
-  uint64_t refused_in = 0;  ///< not authentic, of no known stream, or before the keys
+  uint64_t refused_in = 0;  ///< not authentic, malformed, of no known stream, or before the keys
   uint64_t dropped_out = 0;
   uint64_t nacks_in = 0, repairs_sent = 0, key_frame_requests_in = 0, key_frames_sent = 0;
   size_t active_layers = 0;
@@ -88,11 +78,10 @@ class BotPeer {
   static constexpr size_t kMaxPaced = 2048;
 
   BotPeer(core::Instant now, BotConfig config, const BotServices& services);
-  ~BotPeer();
 
-  std::string offer() const;
-  const std::vector<sdp::OfferedLine>& lines() const { return lines_; }
-  core::Result<void, sdp::SdpError> handle_answer(core::Instant now, std::string_view answer);
+  const std::string& offer() const { return transport_.offer_text(); }
+  const std::vector<sdp::OfferedLine>& lines() const { return transport_.lines(); }
+  core::Result<void, std::string> handle_answer(core::Instant now, std::string_view answer);
 
   void handle_datagram(core::Instant now, const core::SocketAddress& from, core::MutableBytes datagram);
   void handle_deadline(core::Instant now);
@@ -113,15 +102,14 @@ class BotPeer {
     OutboundPacket packet;
   };
 
-  void read_lines(core::Instant now, const sdp::Negotiated& negotiated);
+  void read_lines(core::Instant now);
   void add_source(core::Instant now, const sdp::OfferedLine& offered, const sdp::NegotiatedLine& line);
   void add_slot(const sdp::OfferedLine& offered, const sdp::NegotiatedLine& line);
   OutboundStream::Config stream_config(core::Instant now, const sdp::NegotiatedLine& line);
 
-  void drain_ice(core::Instant now);
-  void drain_dtls(core::Instant now);
-  void handle_rtp(core::Instant now, core::MutableBytes datagram);
-  void handle_rtcp(core::Instant now, core::MutableBytes datagram);
+  void drain_states(core::Instant now);
+  void start_media(core::Instant now);
+  void handle_rtp(core::Instant now, const rtp::PacketView& packet, core::MutableBytes datagram);
   void handle_feedback(core::Instant now, const rtp::RtcpView& view);
   void handle_loss(core::Instant now, const rtp::TransportFeedbackView& feedback);
   void resend(core::Instant now, const rtp::NackView& nack);
@@ -138,19 +126,14 @@ class BotPeer {
   void send_rtcp(core::Bytes packet);
   void send(core::Buffer datagram);
   void push(BotEvent event);
-  bool is_connected() const { return sealer_.has_value(); }
   std::string clock_text(core::Instant at) const;
 
   BotConfig config_;
   BotServices services_;
-  std::vector<sdp::OfferedLine> lines_;
-  sdp::SessionDescription offer_;
-  ice::FullAgent ice_;
-  std::unique_ptr<dtls::Endpoint> dtls_;
-  std::vector<dtls::Fingerprint> remote_fingerprints_;
-  std::optional<srtp::Sealer> sealer_;
-  std::optional<srtp::Opener> opener_;
-  rtp::ExtensionIds extensions_;  ///< of the bundle
+  std::string cname_;
+  uint32_t own_ssrc_;  ///< that speaks in feedback
+  ClientTransport transport_;
+  bool has_started_ = false;  ///< connected once
   std::optional<OutboundStream> audio_stream_;
   std::vector<OutboundStream> video_streams_;  ///< by layer
   std::optional<AudioSource> audio_;
@@ -167,8 +150,6 @@ class BotPeer {
   std::vector<std::unique_ptr<SlotReceiver>> slots_;
   std::unordered_map<uint32_t, SlotReceiver*> slots_by_ssrc_;
   std::optional<bwe::TwccRecorder> recorder_;
-  uint32_t own_ssrc_ = 0;  ///< that speaks in feedback
-  std::string cname_;
   core::Instant next_report_;
 
   uint32_t feedback_received_ = 0;

@@ -69,7 +69,7 @@ size_t OutboundStream::seal_at(const Departure& departure, const Place& place, c
   write_transport_cc(w, ids, departure.transport_number);
   const size_t header_size = w.finish();
   if (header_size == 0) return 0;
-  return departure.sealer.seal_rtp(place.index, core::Bytes(header).first(header_size), payload, out);
+  return departure.transport.seal_rtp(place.index, core::Bytes(header).first(header_size), payload, out);
 }
 
 rtp::SenderInfo OutboundStream::report(core::Instant now, const rtp::NtpClock& clock) const {

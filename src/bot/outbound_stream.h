@@ -7,12 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "bot/client_transport.h"
 #include "core/bytes.h"
 #include "core/time.h"
 #include "rtp/extension.h"
 #include "rtp/ntp_time.h"
 #include "rtp/rtcp.h"
-#include "srtp/sealer.h"
 
 namespace huitang::bot {
 
@@ -28,7 +28,7 @@ struct OutboundPacket {
 struct Departure {
   core::Instant now;
   uint16_t transport_number = 0;  ///< written when transport-cc is negotiated
-  srtp::Sealer& sealer;
+  ClientTransport& transport;
 };
 
 class OutboundStream {

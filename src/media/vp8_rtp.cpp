@@ -99,7 +99,10 @@ std::optional<Vp8Frame> Vp8Assembler::poll_frame() {
 
 Vp8Frame Vp8Assembler::take_frame(int64_t first, int64_t end) {
   const Slot& start = slot(first);
-  Vp8Frame frame{.timestamp = start.timestamp, .csrc = start.csrc, .is_key_frame = start.is_key_start};
+  Vp8Frame frame{.timestamp = start.timestamp,
+                 .csrc = start.csrc,
+                 .first_number = static_cast<uint16_t>(first),
+                 .is_key_frame = start.is_key_start};
   for (int64_t n = first; n < end; ++n) {
     Slot& s = slot(n);
     frame.data.insert(frame.data.end(), s.data.begin(), s.data.end());

@@ -35,6 +35,7 @@ struct Vp8Frame {
   core::Buffer data;
   uint32_t timestamp = 0;
   uint32_t csrc = 0;  ///< of its first packet, 0 without
+  uint16_t first_number = 0;
   bool is_key_frame = false;
 };
 
