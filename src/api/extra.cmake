@@ -2,5 +2,4 @@
 target_link_libraries(huitang_api ${HUITANG_SCOPE} OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 target_compile_definitions(huitang_api ${HUITANG_SCOPE} BOOST_ASIO_SEPARATE_COMPILATION
                            BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
-target_compile_definitions(huitang_api PRIVATE HUITANG_VERSION="${PROJECT_VERSION}")
 include(${CMAKE_CURRENT_SOURCE_DIR}/src/api/embed/embed.cmake)

@@ -36,8 +36,10 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
   if (offer.new_peer()) close_peer(session);
   const PeerLife before = session.peer_life;
   if (before == PeerLife::None) session.peer_life = PeerLife::Opening;
-  const uint64_t number = std::strtoull(session.conference.c_str(), nullptr, 10);
-  media_->request(to_open_peer(session.peer, offer, GroupId(number)),
+  // Peers of one conference meet on one worker; a page says which it is about before it joins.
+  const LiveConference* about =
+      find_conference(session.conference.empty() ? offer.number() : session.conference);
+  media_->request(to_open_peer(session.peer, offer, about == nullptr ? GroupId() : about->group),
                   [this, alive = std::weak_ptr(alive_), id = session.id, asked = socket.id,
                    reply_to = message.id(), before](const v1::MediaMessage* reply) {
                     Session* now = alive.expired() ? nullptr : find_session(id);

@@ -120,13 +120,8 @@ struct OpenSocket {
 };
 
 struct HttpsServer::Impl : std::enable_shared_from_this<HttpsServer::Impl> {
-  Impl(IoLoop& io_loop, Metrics& m, HttpsConfig c, RequestHandler handler, SocketHandler& s)
-      : context(io_loop.context()),
-        metrics(m),
-        config(std::move(c)),
-        on_request(std::move(handler)),
-        sockets(&s),
-        acceptor(context) {}
+  Impl(IoLoop& io_loop, Metrics& m, HttpsConfig c)
+      : context(io_loop.context()), metrics(m), config(std::move(c)), acceptor(context) {}
 
   awaitable<void> accept_loop();
   awaitable<void> serve(tcp::socket socket, core::IpAddress from);
@@ -145,7 +140,7 @@ struct HttpsServer::Impl : std::enable_shared_from_this<HttpsServer::Impl> {
   Metrics& metrics;
   HttpsConfig config;
   RequestHandler on_request;
-  SocketHandler* sockets;  ///< null once the server is being destroyed
+  SocketHandler* sockets = nullptr;  ///< null again once the server is being destroyed
   tcp::acceptor acceptor;
   std::shared_ptr<asio::ssl::context> tls;
   std::unordered_map<SocketId, std::shared_ptr<OpenSocket>> open;
@@ -389,9 +384,13 @@ awaitable<void> HttpsServer::Impl::write_socket(std::shared_ptr<OpenSocket> sock
   co_await socket->stream.async_close(reason, into(error));
 }
 
-HttpsServer::HttpsServer(IoLoop& loop, Metrics& metrics, HttpsConfig config, RequestHandler on_request,
-                         SocketHandler& sockets)
-    : impl_(std::make_shared<Impl>(loop, metrics, std::move(config), std::move(on_request), sockets)) {}
+HttpsServer::HttpsServer(IoLoop& loop, Metrics& metrics, HttpsConfig config)
+    : impl_(std::make_shared<Impl>(loop, metrics, std::move(config))) {}
+
+void HttpsServer::attach(RequestHandler on_request, SocketHandler& sockets) {
+  impl_->on_request = std::move(on_request);
+  impl_->sockets = &sockets;
+}
 
 HttpsServer::~HttpsServer() {
   begin_shutdown();

@@ -39,10 +39,11 @@ class HttpsServer final : public ClientSockets {
   /// Requests other than `/ws` upgrades. Answers through the function, once.
   using RequestHandler = std::function<void(HttpRequest, ReplyFunction)>;
 
-  HttpsServer(IoLoop& loop, Metrics& metrics, HttpsConfig config, RequestHandler on_request,
-              SocketHandler& sockets);
+  HttpsServer(IoLoop& loop, Metrics& metrics, HttpsConfig config);
   ~HttpsServer() override;
 
+  /// Before the loop turns after listen().
+  void attach(RequestHandler on_request, SocketHandler& sockets);
   core::Result<void, core::Failure> listen(const TlsIdentity& identity);
   /// New connections get this certificate; open ones keep theirs.
   core::Result<void, core::Failure> use_identity(const TlsIdentity& identity);

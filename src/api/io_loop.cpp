@@ -3,6 +3,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 namespace huitang::api {
@@ -45,5 +46,28 @@ void LoopTimer::cancel() {
   ++impl_->turn;
   impl_->timer.cancel();
 }
+
+struct LoopSignals::Impl : std::enable_shared_from_this<Impl> {
+  Impl(asio::io_context& context, std::function<void(int)> handler)
+      : set(context), on_signal(std::move(handler)) {}
+  void wait() {
+    set.async_wait([weak = weak_from_this()](boost::system::error_code error, int signal) {
+      const std::shared_ptr<Impl> impl = weak.lock();
+      if (error || !impl) return;
+      impl->on_signal(signal);
+      impl->wait();
+    });
+  }
+  asio::signal_set set;
+  std::function<void(int)> on_signal;
+};
+
+LoopSignals::LoopSignals(IoLoop& loop, std::initializer_list<int> signals, std::function<void(int)> on_signal)
+    : impl_(std::make_shared<Impl>(loop.context(), std::move(on_signal))) {
+  for (const int signal : signals) impl_->set.add(signal);
+  impl_->wait();
+}
+
+LoopSignals::~LoopSignals() { impl_->set.cancel(); }
 
 }  // namespace huitang::api

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 
 #include "core/time.h"
@@ -36,6 +37,17 @@ class LoopTimer {
   ~LoopTimer();
   void set(core::Instant at, std::function<void()> then);
   void cancel();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+/// POSIX signals as calls on the loop.
+class LoopSignals {
+ public:
+  LoopSignals(IoLoop& loop, std::initializer_list<int> signals, std::function<void(int)> on_signal);
+  ~LoopSignals();
 
  private:
   struct Impl;

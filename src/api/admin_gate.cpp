@@ -1,0 +1,59 @@
+#include "api/admin_gate.h"
+
+#include "crypto/system_random.h"
+
+namespace huitang::api {
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+constexpr int64_t kSessionSeconds = 30LL * 24 * 3600;
+
+}  // namespace
+
+std::optional<std::string_view> find_cookie(std::string_view field, std::string_view name) {
+  while (!field.empty()) {
+    const size_t semicolon = field.find(';');
+    std::string_view pair = field.substr(0, semicolon);
+    field = semicolon == std::string_view::npos ? std::string_view() : field.substr(semicolon + 1);
+    while (pair.starts_with(' ')) pair.remove_prefix(1);
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=')
+      return pair.substr(name.size() + 1);
+  }
+  return std::nullopt;
+}
+
+AdminGate::AdminGate(std::string hash, const TokenSigner& signer, core::Random& random)
+    : hash_(std::move(hash)), signer_(signer), random_(random) {}
+
+std::string AdminGate::hash_of(std::string_view secret) {
+  const crypto::Sha256Digest digest = crypto::sha256(core::as_bytes(secret));
+  return std::string("sha256:").append(core::as_text(digest));
+}
+
+bool AdminGate::check_secret(core::Instant now, const core::IpAddress& from, std::string_view secret) {
+  if (!tries_.has(now, from)) return false;
+  const bool right = crypto::constant_time_equal(core::as_bytes(hash_of(secret)), core::as_bytes(hash_));
+  if (!right) tries_.try_take(now, from);
+  return right;
+}
+
+bool AdminGate::is_admin(core::Instant now, core::WallTime wall, const HttpRequest& request) {
+  if (const std::optional<std::string_view> cookie = find_cookie(request.cookie, kAdminCookie))
+    if (signer_.verify(wall, Audience::Admin, *cookie)) return true;
+  const std::string_view field = request.authorization;
+  return field.starts_with(kBearer) && check_secret(now, request.from, field.substr(kBearer.size()));
+}
+
+std::optional<std::string> AdminGate::open_session(core::Instant now, core::WallTime wall,
+                                                   const core::IpAddress& from, std::string_view secret) {
+  if (!check_secret(now, from, secret)) return std::nullopt;
+  Claims claims;
+  claims.audience = Audience::Admin;
+  claims.issued = wall;
+  claims.expires = core::WallTime::from_unix_millis(wall.to_unix_millis() + kSessionSeconds * 1000);
+  claims.nonce = crypto::make_token(random_, 9);
+  return std::string(kAdminCookie) + "=" + signer_.sign(claims) +
+         "; Path=/; Max-Age=" + std::to_string(kSessionSeconds) + "; HttpOnly; Secure; SameSite=Strict";
+}
+
+}  // namespace huitang::api

@@ -1,0 +1,41 @@
+// Who may administer this box. One secret, printed as a link at first start and kept as a hash; opening the
+// link once in a browser gives it a signed cookie. Machines send the secret as a bearer token.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/http.h"
+#include "api/token.h"
+#include "api/token_bucket.h"
+#include "crypto/hash.h"
+
+namespace huitang::api {
+
+inline constexpr std::string_view kAdminCookie = "huitang_admin";
+
+class AdminGate {
+ public:
+  /// `hash` is what stands in the store: "sha256:" and 32 bytes.
+  AdminGate(std::string hash, const TokenSigner& signer, core::Random& random);
+  static std::string hash_of(std::string_view secret);
+
+  /// By bearer token or by cookie. Wrong bearer tokens are limited by address.
+  bool is_admin(core::Instant now, core::WallTime wall, const HttpRequest& request);
+  /// The Set-Cookie value for the right secret; absent for a wrong one or too many tries.
+  std::optional<std::string> open_session(core::Instant now, core::WallTime wall, const core::IpAddress& from,
+                                          std::string_view secret);
+
+ private:
+  bool check_secret(core::Instant now, const core::IpAddress& from, std::string_view secret);
+  std::string hash_;
+  const TokenSigner& signer_;
+  core::Random& random_;
+  AddressLimiter tries_{{0.2, 10}};
+};
+
+/// Value of one cookie in a Cookie field.
+std::optional<std::string_view> find_cookie(std::string_view field, std::string_view name);
+
+}  // namespace huitang::api
