@@ -1,9 +1,9 @@
 // Puts a client's first flight together before OpenSSL sees it.
 //
 // Clients with post-quantum key shares send a ClientHello larger than one datagram, in fragments that arrive
-// in any order or twice. This class collects the fragments of one ClientHello (message_seq 0, epoch 0) and
-// gives it back as one record of one fragment. It looks at nothing inside the message. Fed only by Endpoint,
-// only as server, only until the first complete ClientHello.
+// in any order or twice. This class collects the fragments of one ClientHello (epoch 0) and gives it back as
+// one record of one fragment. It looks at nothing inside the message. Fed only by Endpoint, only as server,
+// only until the first complete ClientHello.
 #pragma once
 
 #include <optional>
@@ -17,22 +17,31 @@ class ClientHelloAssembler {
  public:
   static constexpr size_t kMaxMessage = 16'000;  ///< below one record's 2^14; real ones are under 2,500
 
-  /// A datagram of the first flight. Returns a datagram for OpenSSL when a ClientHello is complete. Bytes
+  /// A datagram of the first flight. Returns a datagram for OpenSSL when a ClientHello is complete. Records
   /// that are not fragments of one are dropped and counted.
   std::optional<core::Buffer> add(core::Bytes datagram);
+  /// Bytes of the message held so far.
   size_t buffered() const { return received_; }
   uint64_t dropped() const { return dropped_; }
 
  private:
-  bool add_record(core::Bytes fragment_bytes);
-  void begin(size_t length, uint16_t message_seq);
-  std::optional<core::Buffer> take_if_complete();
+  struct Fragment {
+    uint64_t record_seq;
+    uint16_t version;
+    uint16_t message_seq;
+    size_t message_size;
+    size_t offset;
+    core::Bytes bytes;
+  };
+  static std::optional<Fragment> parse_fragment(core::ByteReader& datagram);
+  void add(const Fragment& fragment);
+  core::Buffer write_whole() const;
 
   core::Buffer message_;
   std::vector<bool> have_;
   size_t received_ = 0;
   bool started_ = false;
-  uint16_t version_ = 0xfeff;
+  uint16_t version_ = 0;
   uint16_t message_seq_ = 0;
   uint64_t record_seq_ = 0;
   uint64_t dropped_ = 0;

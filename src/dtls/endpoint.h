@@ -19,13 +19,13 @@
 #include "core/bytes.h"
 #include "core/time.h"
 #include "crypto/srtp_key.h"
-#include "dtls/client_hello.h"
 #include "dtls/fingerprint.h"
 #include "dtls/identity.h"
 
-struct ssl_st;
-
 namespace huitang::dtls {
+
+class ClientHelloAssembler;
+class SslSession;
 
 enum class Role { Server, Client };
 
@@ -105,22 +105,21 @@ class Endpoint {
   bool is_consistent() const;
 
  private:
-  struct Ssl;
-  void feed(core::Instant now, core::Bytes record_datagram);
-  void advance(core::Instant now);
-  void drain_output();
+  static constexpr size_t kMaxTransmits = 64;  ///< a flight is a handful of datagrams
+
+  void feed(core::Instant now, core::Bytes datagram);
   void finish_handshake();
-  void enter(State state);
+  /// Moves what OpenSSL wrote to the queue and follows its timer.
+  void settle(core::Instant now);
+  void enter(State state, Event event);
   void fail(FailureReason reason, std::string detail);
-  void arm_retransmission(core::Instant now);
 
   Config config_;
-  std::unique_ptr<Ssl> ssl_;
-  std::unique_ptr<ClientHelloAssembler> first_flight_;
+  std::unique_ptr<SslSession> ssl_;
+  std::unique_ptr<ClientHelloAssembler> first_flight_;  ///< server only, until the ClientHello is whole
   State state_ = State::New;
-  core::Instant give_up_at_;
+  core::Instant give_up_at_ = core::Instant::far_future();
   std::optional<core::Instant> retransmit_at_;
-  core::Duration retransmit_interval_;
   std::deque<core::Buffer> transmits_;
   std::deque<Event> events_;
   std::optional<crypto::SrtpProfile> profile_;

@@ -1,0 +1,1 @@
+target_link_libraries(huitang_dtls PRIVATE OpenSSL::SSL OpenSSL::Crypto)
