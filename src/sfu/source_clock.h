@@ -36,8 +36,13 @@ class SourceClock {
   core::Duration to_duration(int64_t ticks) const {
     return core::Duration::nanos(ticks * 1'000'000'000 / rate_);
   }
-  /// Right up to a day.
-  int64_t to_ticks(core::Duration d) const { return d.to_micros() * rate_ / 1'000'000; }
+  /// To the nearest tick.
+  int64_t to_ticks(core::Duration d) const {
+    const int64_t seconds = d / core::Duration::seconds(1);
+    const int64_t rest = (d - core::Duration::seconds(seconds)).to_nanos();
+    const int64_t half = rest < 0 ? -500'000'000 : 500'000'000;
+    return seconds * rate_ + (rest * rate_ + half) / 1'000'000'000;
+  }
 
  private:
   uint32_t rate_;

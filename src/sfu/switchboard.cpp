@@ -83,9 +83,11 @@ void Switchboard::clear_layer(core::Instant now, LayerRef ref, bool again) {
 void Switchboard::begin_waiting(core::Instant now, LayerRef from, const PacketFacts& first) {
   begun_.clear();
   SourceLayer& layer = t_.layer(from);
+  // RED is unwrapped for those who do not take it.
+  const auto needed = first.format == PayloadFormat::Red ? PayloadFormat::Opus : first.format;
   for (size_t i = 0; i < layer.waiting.size();) {
     const SlotId id = layer.waiting[i];
-    if (t_.slots[id].config.payload_types[static_cast<size_t>(first.format)] == 0) {
+    if (t_.slots[id].config.payload_types[static_cast<size_t>(needed)] == 0) {
       ++i;
       continue;
     }
