@@ -15,6 +15,8 @@ struct Row {
 };
 
 constexpr Row kCommands[] = {
+    {"serve", run_serve, "pages, signaling and conferences of one box"},
+    {"media", run_media, "the media process: forwards sound and pictures"},
     {"version", run_version, "print the version"},
 };
 

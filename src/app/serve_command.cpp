@@ -1,0 +1,335 @@
+// `huitang serve`: the control plane of one box. Reads settings, holds the folder's lock, runs the server,
+// and looks after its children: the media process (detached) and, with --demo, three bots.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/child_process.h"
+#include "api/file_util.h"
+#include "api/server.h"
+#include "api/settings.h"
+#include "app/command.h"
+#include "net/clock.h"
+#include "net/log.h"
+
+namespace huitang::app {
+namespace {
+
+using core::Duration;
+using core::Instant;
+
+/// What the command line says; it wins over the file.
+struct Flags {
+  std::string config;
+  std::optional<std::string> data, public_address;
+  std::optional<uint32_t> https_port, udp_port;
+  bool demo = false;
+  bool no_spawn_media = false;
+};
+
+int parse_flags(std::span<char* const> args, Flags& flags) {
+  CLI::App app("Pages, signaling and conferences of one box; media runs in its own process.",
+               "huitang serve");
+  app.add_option("--config", flags.config, "TOML file (docs/guide/configuration.md)");
+  app.add_option("--data", flags.data, "folder for keys, certificates and the journal [huitang-data]");
+  app.add_option("--https-port", flags.https_port, "TCP port of pages and signaling [8443]");
+  app.add_option("--udp-port", flags.udp_port, "UDP port of the first media worker [20000]");
+  app.add_option("--public-address", flags.public_address,
+                 "IP address or name under which browsers reach this machine [its first address]");
+  app.add_flag("--demo", flags.demo, "anyone may start a conference, and one with three bots is running");
+  app.add_flag("--no-spawn-media", flags.no_spawn_media, "the media process is a service of its own");
+  std::vector<std::string> words(args.rbegin(), args.rend());
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? -1 : 2;
+  }
+  return 0;
+}
+
+/// Absent after the reason was printed.
+std::optional<api::Settings> read_settings(const Flags& flags) {
+  api::Settings settings;
+  if (!flags.config.empty()) {
+    core::Result<api::Settings, api::SettingsError> loaded = api::load_settings(flags.config);
+    if (!loaded)
+      return std::fprintf(stderr, "huitang serve: %s\n", loaded.error().text.c_str()), std::nullopt;
+    settings = std::move(*loaded);
+  }
+  if (flags.data) settings.data = *flags.data;
+  if (flags.public_address) settings.public_address = *flags.public_address;
+  if (flags.https_port) settings.https_port = *flags.https_port;
+  if (flags.udp_port) settings.udp_port = *flags.udp_port;
+  settings.demo = settings.demo || flags.demo;
+  if (flags.no_spawn_media) settings.spawn_media = false;
+  if (core::Result<void, api::SettingsError> good = api::check_settings(settings); !good)
+    return std::fprintf(stderr, "huitang serve: %s\n", good.error().text.c_str()), std::nullopt;
+  if (settings.public_address.empty()) settings.public_address = api::find_own_address();
+  if (settings.media_socket.empty()) settings.media_socket = settings.data + "/media.sock";
+  return settings;
+}
+
+net::LogLevel to_level(const std::string& name) {
+  if (name == "error") return net::LogLevel::Error;
+  if (name == "warn") return net::LogLevel::Warn;
+  if (name == "debug") return net::LogLevel::Debug;
+  if (name == "trace") return net::LogLevel::Trace;
+  return net::LogLevel::Info;
+}
+
+/// Starts a child when it is wanted and not there; waits longer each time it ends soon after its start.
+class Keeper {
+ public:
+  Keeper(std::string what, api::ChildConfig config) : what_(std::move(what)), config_(std::move(config)) {}
+
+  /// True when it was started just now.
+  bool keep(Instant now) {
+    if (pid_ > 0 || now < not_before_) return false;
+    core::Result<pid_t, core::Failure> started = api::start_self(config_);
+    if (!started) {
+      net::root_logger().error("child not started", {{"what", what_}, {"why", started.error().context}});
+      fall_back(now);
+      return false;
+    }
+    pid_ = *started;
+    started_at_ = now;
+    net::root_logger().info("child started", {{"what", what_}, {"pid", pid_}});
+    return true;
+  }
+  /// True when the ended process was this one.
+  bool handle_end(Instant now, const api::ChildEnd& end) {
+    if (end.pid != pid_) return false;
+    net::root_logger().warn("child ended",
+                            {{"what", what_}, {"pid", pid_}, {"how", api::describe_end(end.status)}});
+    pid_ = 0;
+    fall_back(now);
+    return true;
+  }
+  void stop() {
+    if (pid_ > 0) kill(pid_, SIGTERM);
+  }
+  bool is_running() const { return pid_ > 0; }
+
+ private:
+  void fall_back(Instant now) {
+    const bool lived = now - started_at_ > Duration::seconds(30);
+    pause_ = lived ? kShortest : std::min(pause_ * 2, kLongest);
+    not_before_ = now + pause_;
+  }
+  static constexpr Duration kShortest = Duration::millis(100), kLongest = Duration::seconds(15);
+  std::string what_;
+  api::ChildConfig config_;
+  pid_t pid_ = 0;
+  Instant started_at_, not_before_;
+  Duration pause_ = kShortest;
+};
+
+class Serve {
+ public:
+  explicit Serve(api::Settings settings)
+      : settings_(std::move(settings)),
+        timer_(loop_),
+        signals_(loop_, {SIGTERM, SIGINT, SIGCHLD}, [this](int signal) { handle_signal(signal); }),
+        media_("media", media_config()),
+        server_(loop_, server_config()) {}
+
+  int run() {
+    loop_.post([this] {
+      server_.start(
+          [this](core::Result<api::ServerReady, core::Failure> ready) { handle_started(std::move(ready)); });
+    });
+    loop_.run();
+    return exit_code_;
+  }
+
+ private:
+  api::ChildConfig media_config() const {
+    api::ChildConfig config;
+    config.arguments = {"media",
+                        "--socket",
+                        settings_.media_socket,
+                        "--udp-port",
+                        std::to_string(settings_.udp_port),
+                        "--public-address",
+                        settings_.public_address};
+    if (settings_.media_workers > 0)
+      config.arguments.insert(config.arguments.end(), {"--workers", std::to_string(settings_.media_workers)});
+    config.detached = true;
+    config.log_file = settings_.data + "/media.log";
+    return config;
+  }
+
+  api::ServerConfig server_config() {
+    api::ServerConfig config;
+    config.settings = settings_;
+    config.version = HUITANG_VERSION;
+    config.pages = api::PageTable::embedded();
+    if (settings_.spawn_media) config.on_no_media = [this] { keep_media(); };
+    return config;
+  }
+
+  void keep_media() {
+    if (!stopping_ && media_.keep(net::monotonic_now())) server_.metrics().add(api::Metric::MediaStarts);
+  }
+
+  void handle_started(core::Result<api::ServerReady, core::Failure> ready) {
+    if (!ready) return fail(ready.error());
+    ready_ = std::move(*ready);
+    if (!ready_.admin_link.empty())
+      std::fprintf(
+          stderr,
+          "\n管理链接（只显示这一次，请妥善保存）/ admin link (shown this once, keep it safe):\n  %s\n\n",
+          ready_.admin_link.c_str());
+    if (settings_.demo)
+      return server_.prepare_demo([this](core::Result<std::string, core::Failure> number) {
+        if (!number) return fail(number.error());
+        demo_number_ = *number;
+        await_media();
+      });
+    await_media();
+  }
+
+  /// The ready line promises meetings, so it waits for the media process; a service of its own may come
+  /// later.
+  void await_media() {
+    if (stopping_) return;
+    if (server_.media_ready() || !settings_.spawn_media) return announce();
+    timer_.set(net::monotonic_now() + Duration::millis(20), [this] { await_media(); });
+  }
+
+  void announce() {
+    const std::string demo =
+        demo_number_.empty() ? "" : ", \"demo_url\": \"" + ready_.url + "/j/" + demo_number_ + "\"";
+    std::printf("{\"url\": \"%s\"%s}\n", ready_.url.c_str(), demo.c_str());
+    std::fflush(stdout);
+    if (demo_number_.empty()) return;
+    for (uint32_t i = 0; i < settings_.demo_bots; ++i) bots_.emplace_back("bot", bot_config(i));
+    keep_bots();
+  }
+
+  api::ChildConfig bot_config(uint32_t index) const {
+    static constexpr const char* kNames[] = {"会堂演示一", "会堂演示二", "会堂演示三"};
+    const std::string name =
+        index < std::size(kNames) ? kNames[index] : "会堂演示" + std::to_string(index + 1);
+    api::ChildConfig config;
+    config.arguments = {"bot",
+                        "--url",
+                        ready_.url + "/j/" + demo_number_,
+                        "--name",
+                        name,
+                        "--mark",
+                        std::to_string(101 + index),
+                        "--tone",
+                        std::to_string(440 + 110 * index)};
+    if (ready_.ca_file.empty()) {
+      config.arguments.push_back("--insecure");
+    } else {
+      config.arguments.insert(config.arguments.end(), {"--ca", ready_.ca_file});
+    }
+    config.log_file = settings_.data + "/bots.log";
+    return config;
+  }
+
+  void keep_bots() {
+    if (stopping_) return;
+    for (Keeper& bot : bots_)
+      if (bot.keep(net::monotonic_now()) && bots_started_++ >= bots_.size())
+        server_.metrics().add(api::Metric::BotsRestarted);
+    timer_.set(net::monotonic_now() + Duration::seconds(1), [this] { keep_bots(); });
+  }
+
+  void handle_signal(int signal) {
+    if (signal != SIGCHLD) return stop(signal);
+    while (const std::optional<api::ChildEnd> end = api::reap_child()) {
+      const Instant now = net::monotonic_now();
+      if (media_.handle_end(now, *end)) continue;
+      for (Keeper& bot : bots_)
+        if (bot.handle_end(now, *end)) break;
+    }
+  }
+
+  void stop(int signal) {
+    if (stopping_) return loop_.stop();  // asked twice: now
+    stopping_ = true;
+    net::root_logger().info("ending", {{"signal", signal}});
+    for (Keeper& bot : bots_) bot.stop();
+    server_.shut_down(settings_.spawn_media,
+                      [this] { await_children(net::monotonic_now() + Duration::seconds(3)); });
+  }
+
+  void await_children(Instant until) {
+    const Instant now = net::monotonic_now();
+    const bool bots_left = std::ranges::any_of(bots_, &Keeper::is_running);
+    if ((!bots_left && !media_.is_running()) || now >= until) {
+      media_.stop();
+      return loop_.stop();
+    }
+    timer_.set(now + Duration::millis(20), [this, until] { await_children(until); });
+  }
+
+  void fail(const core::Failure& failure) {
+    std::fprintf(stderr, "huitang serve: %s: %s\n", failure.context.c_str(), failure.code.message().c_str());
+    exit_code_ = 1;
+    loop_.stop();
+  }
+
+  api::Settings settings_;
+  api::IoLoop loop_;
+  api::LoopTimer timer_;
+  api::LoopSignals signals_;
+  Keeper media_;
+  std::vector<Keeper> bots_;
+  size_t bots_started_ = 0;
+  api::Server server_;
+  api::ServerReady ready_;
+  std::string demo_number_;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+};
+
+int refuse_second_start(const api::Settings& settings, const std::string& holder) {
+  std::fprintf(stderr,
+               "huitang serve: 数据目录 %s 已被另一个正在运行的 serve（进程 %s）使用。请先结束它，或用 "
+               "--data 指定别的目录。\n"
+               "huitang serve: the folder %s is in use by another serve (process %s). End that one first, or "
+               "give this "
+               "one its own folder with --data.\n",
+               settings.data.c_str(), holder.c_str(), settings.data.c_str(), holder.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int run_serve(std::span<char* const> args) {
+  Flags flags;
+  if (const int code = parse_flags(args, flags); code != 0) return code < 0 ? 0 : code;
+  const std::optional<api::Settings> settings = read_settings(flags);
+  if (!settings) return 2;
+  signal(SIGPIPE, SIG_IGN);
+  net::LogConfig log;
+  log.level = to_level(settings->log_level);
+  net::configure_log(log);
+  if (core::Result<void, core::Failure> made = api::make_private_folder(settings->data); !made) {
+    std::fprintf(stderr, "huitang serve: %s: %s\n", made.error().context.c_str(),
+                 made.error().code.message().c_str());
+    return 1;
+  }
+  std::string holder;
+  core::Result<std::optional<api::FolderLock>, core::Failure> lock =
+      api::FolderLock::take(settings->data, holder);
+  if (!lock) {
+    std::fprintf(stderr, "huitang serve: %s: %s\n", lock.error().context.c_str(),
+                 lock.error().code.message().c_str());
+    return 1;
+  }
+  if (!*lock) return refuse_second_start(*settings, holder);
+  return Serve(*settings).run();
+}
+
+}  // namespace huitang::app
