@@ -1,6 +1,7 @@
 // The two browsers of the distribution, started for tests: one place that knows their flags and preferences.
 import { execFileSync } from 'node:child_process';
 import puppeteer from 'puppeteer-core';
+import { soundServer } from './sound.mjs';
 
 export const EXECUTABLES = {
   chromium: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
@@ -58,6 +59,7 @@ export async function launch(kind, { args = [], prefs = {} } = {}) {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
+    env: { ...process.env, PULSE_SERVER: await soundServer(), PULSE_LATENCY_MSEC: '20' },
     headless: true,
     args,
     extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs },

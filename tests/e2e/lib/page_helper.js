@@ -1,0 +1,389 @@
+// Runs in every page of a test before the page's own scripts: replaces camera, microphone and screen by marked
+// pictures and tones, counts what the page does with WebRTC, and reads marks and tones of what it is shown.
+//
+// The mark (README.md): the top eighth of a picture is 16 cells, black or white: white black white, ten bits of id,
+// three bits of id mod 7. Evaluated by evaluateOnNewDocument with one argument, the settings of lib/participant.mjs.
+(settings) => {
+  'use strict';
+  if (window.e2e) return;
+
+  const CELLS = 16;
+  const MARK_HEIGHT = 1 / 8;
+
+  // --- what we send -------------------------------------------------------------------------------------------
+
+  function markCells(id) {
+    const bits = [1, 0, 1];
+    for (let i = 9; i >= 0; --i) bits.push((id >> i) & 1);
+    for (let i = 2; i >= 0; --i) bits.push(((id % 7) >> i) & 1);
+    return bits;
+  }
+
+  function drawMark(context, id, width, height) {
+    markCells(id).forEach((bit, i) => {
+      context.fillStyle = bit ? '#ebebeb' : '#101010';
+      const left = Math.round((i * width) / CELLS);
+      context.fillRect(left, 0, Math.round(((i + 1) * width) / CELLS) - left, Math.round(height * MARK_HEIGHT));
+    });
+  }
+
+  /** A canvas with the mark and something that moves. `flash` may tell when the bottom eighth is white. */
+  function markedTrack({ id, width = 640, height = 360, fps = 20, flash }) {
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext('2d', { alpha: false });
+    let frame = 0;
+    const draw = () => {
+      ++frame;
+      context.fillStyle = `hsl(${(id * 47) % 360} 45% 45%)`;
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = '#ddd';
+      const x = (frame * 5) % width;
+      context.fillRect(x, height * 0.3, width / 12, height * 0.3);
+      context.font = `${Math.round(height / 9)}px sans-serif`;
+      context.fillText(`${id} / ${frame}`, width * 0.1, height * 0.78);
+      if (flash) {
+        context.fillStyle = flash(performance.now()) ? '#ebebeb' : '#101010';
+        context.fillRect(0, height * 7 / 8, width, height / 8);
+      }
+      drawMark(context, id, width, height);
+    };
+    draw();
+    const stream = canvas.captureStream(fps);
+    const timer = setInterval(draw, 1000 / fps);
+    const track = stream.getVideoTracks()[0];
+    const stop = track.stop.bind(track);
+    track.stop = () => {
+      clearInterval(timer);
+      stop();
+    };
+    return track;
+  }
+
+  let audioContext;
+  function audio() {
+    audioContext ??= new AudioContext({ sampleRate: 48000 });
+    if (audioContext.state === 'suspended') void audioContext.resume();
+    return audioContext;
+  }
+
+  const gains = [];
+  /** A sine of -12 dBFS. */
+  function toneTrack(frequency) {
+    const context = audio();
+    const oscillator = new OscillatorNode(context, { frequency });
+    const gain = new GainNode(context, { gain: 0.25 });
+    const out = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+    oscillator.connect(gain).connect(out);
+    oscillator.start();
+    gains.push(gain);
+    return out.stream.getAudioTracks()[0];
+  }
+
+  async function fakeUserMedia(constraints = {}) {
+    e2e.counters.getUserMedia++;
+    const stream = new MediaStream();
+    if (constraints.audio) stream.addTrack(toneTrack(settings.tone));
+    if (constraints.video) stream.addTrack(markedTrack({ id: settings.mark, ...settings.video }));
+    return stream;
+  }
+
+  async function fakeDisplayMedia(constraints = {}) {
+    e2e.counters.getDisplayMedia++;
+    const stream = new MediaStream([markedTrack({ id: settings.screenMark, width: 1280, height: 720, fps: 10 })]);
+    if (constraints.audio) stream.addTrack(toneTrack(settings.screenTone));
+    return stream;
+  }
+
+  // --- what we are shown --------------------------------------------------------------------------------------
+
+  const strip = document.createElement('canvas');
+  strip.width = 160;
+  strip.height = 8;
+  const stripContext = strip.getContext('2d', { willReadFrequently: true });
+
+  function meanLuma(pixels, stride, left, right, top, bottom) {
+    let sum = 0;
+    for (let y = top; y < bottom; ++y)
+      for (let x = left; x < right; ++x) {
+        const at = (y * stride + x) * 4;
+        sum += 0.299 * pixels[at] + 0.587 * pixels[at + 1] + 0.114 * pixels[at + 2];
+      }
+    return sum / ((right - left) * (bottom - top));
+  }
+
+  /** The id of the mark in a <video> (or anything drawable of that size), or null. */
+  function readMark(video, width = video.videoWidth, height = video.videoHeight) {
+    if (!width || !height) return null;
+    stripContext.drawImage(video, 0, 0, width, height * MARK_HEIGHT, 0, 0, strip.width, strip.height);
+    const { data } = stripContext.getImageData(0, 0, strip.width, strip.height);
+    const bits = [];
+    for (let i = 0; i < CELLS; ++i) bits.push(meanLuma(data, strip.width, i * 10 + 3, i * 10 + 7, 2, 6) > 128 ? 1 : 0);
+    const number = (from, to) => bits.slice(from, to).reduce((value, bit) => value * 2 + bit, 0);
+    const id = number(3, 13);
+    return number(0, 3) === 5 && number(13, 16) === id % 7 && id !== 0 ? id : null;
+  }
+
+  /** Mean luma of the middle of the bottom eighth: the flash of a clap. */
+  function readFlash(video) {
+    if (!video.videoWidth) return 0;
+    const { videoWidth: w, videoHeight: h } = video;
+    stripContext.drawImage(video, 0, h * 7 / 8, w, h / 8, 0, 0, strip.width, strip.height);
+    return meanLuma(stripContext.getImageData(0, 0, strip.width, strip.height).data, strip.width, 20, 140, 2, 6);
+  }
+
+  /** One meter for each remote audio track. */
+  const meters = new Map();
+  function meterOf(track) {
+    let meter = meters.get(track);
+    if (meter) return meter;
+    const context = audio();
+    const source = context.createMediaStreamSource(new MediaStream([track]));
+    const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+    source.connect(analyser);
+    meter = { analyser, source, samples: new Float32Array(8192) };
+    meters.set(track, meter);
+    return meter;
+  }
+
+  function remoteAudioTracks() {
+    return peers.flatMap((peer) => peer.getReceivers().map((r) => r.track).filter((t) => t?.kind === 'audio'));
+  }
+
+  /** Amplitude in dBFS of one frequency by Goertzel's algorithm under a Hann window. */
+  function levelOf(samples, frequency, rate) {
+    const coefficient = 2 * Math.cos((2 * Math.PI * frequency) / rate);
+    let s1 = 0;
+    let s2 = 0;
+    const n = samples.length;
+    for (let i = 0; i < n; ++i) {
+      const window = 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / n);
+      const s0 = samples[i] * window + coefficient * s1 - s2;
+      s2 = s1;
+      s1 = s0;
+    }
+    const power = s1 * s1 + s2 * s2 - coefficient * s1 * s2;
+    return 20 * Math.log10(Math.max(1e-7, (4 * Math.sqrt(Math.max(0, power))) / n));
+  }
+
+  /** For each frequency the loudest level in dBFS among all remote tracks, over the last 170 ms. */
+  function hear(frequencies) {
+    const best = frequencies.map(() => -140);
+    for (const track of remoteAudioTracks()) {
+      const meter = meterOf(track);
+      meter.analyser.getFloatTimeDomainData(meter.samples);
+      frequencies.forEach((frequency, i) => {
+        best[i] = Math.max(best[i], levelOf(meter.samples, frequency, audioContext.sampleRate));
+      });
+    }
+    return best;
+  }
+
+  /** Loudest level of each frequency seen over a time. */
+  async function hearFor(frequencies, milliseconds) {
+    const best = frequencies.map(() => -140);
+    const end = performance.now() + milliseconds;
+    do {
+      hear(frequencies).forEach((level, i) => (best[i] = Math.max(best[i], level)));
+      await new Promise((done) => setTimeout(done, 60));
+    } while (performance.now() < end);
+    return best;
+  }
+
+  function tiles() {
+    return [...document.querySelectorAll('[data-testid="tile"]')].map((element) => {
+      const video = element.querySelector('video');
+      const box = element.getBoundingClientRect();
+      return {
+        participant: element.dataset.participant,
+        source: element.dataset.source,
+        name: element.dataset.name,
+        muted: element.dataset.muted,
+        mark: video ? readMark(video) : null,
+        width: box.width,
+        height: box.height,
+        videoWidth: video?.videoWidth ?? 0,
+      };
+    });
+  }
+
+  // --- lip sync -----------------------------------------------------------------------------------------------
+
+  /**
+   * Times of flashes in a video and of tone onsets in an audio track over `milliseconds`, both on performance.now().
+   * A flash is stamped when its frame goes to the screen, an onset by its place among the samples.
+   */
+  async function clapTimes(video, track, milliseconds) {
+    const flashes = [];
+    const onsets = [];
+    let wasWhite = true;
+    let frameCount = 0;
+    let watching = true;
+    const onFrame = (now, frame) => {
+      if (!watching) return;
+      ++frameCount;
+      const isWhite = readFlash(video) > 128;
+      if (isWhite && !wasWhite) flashes.push(frame.presentationTime ?? now);
+      wasWhite = isWhite;
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+
+    // The buffer holds 0.68 s and is read every 0.25 s, so a busy page misses no onset.
+    const context = audio();
+    const analyser = new AnalyserNode(context, { fftSize: 32768, smoothingTimeConstant: 0 });
+    const source = context.createMediaStreamSource(new MediaStream([track]));
+    source.connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const end = performance.now() + milliseconds;
+    let clockGap = Infinity;  // performance.now() minus context time; the smallest seen is the truest
+    let lastLoud = context.currentTime;
+    for (let turn = 0; performance.now() < end; ++turn) {
+      clockGap = Math.min(clockGap, performance.now() - context.currentTime * 1000);
+      await new Promise((done) => setTimeout(done, 25));
+      if (turn % 10 !== 9) continue;
+      const newest = context.currentTime;
+      analyser.getFloatTimeDomainData(samples);
+      for (let i = 0; i < samples.length; ++i) {
+        if (Math.abs(samples[i]) < 0.05) continue;
+        const at = newest - (samples.length - i) / context.sampleRate;
+        if (at - lastLoud > 0.3) onsets.push(at);
+        lastLoud = Math.max(at, lastLoud);
+      }
+    }
+    watching = false;
+    source.disconnect();
+    return { flashes, onsets: onsets.map((at) => at * 1000 + clockGap), frames: frameCount };
+  }
+
+  /** Sound after picture in milliseconds, one value a clap (negative: sound first). */
+  async function clapOffsets(video, track, milliseconds) {
+    const { flashes, onsets, frames: shown } = await clapTimes(video, track, milliseconds);
+    e2e.lastClaps = { flashes, onsets, shown };
+    return flashes.flatMap((flash) => {
+      const nearest = onsets.reduce((a, b) => (Math.abs(b - flash) < Math.abs(a - flash) ? b : a), Infinity);
+      return Number.isFinite(nearest) && Math.abs(nearest - flash) < 500 ? [nearest - flash] : [];
+    });
+  }
+
+  // --- counting -----------------------------------------------------------------------------------------------
+
+  const peers = [];
+  const counters = {
+    peerConnections: 0,
+    createOffer: 0,
+    createAnswer: 0,
+    setLocalDescription: 0,
+    setRemoteDescription: 0,
+    getUserMedia: 0,
+    getDisplayMedia: 0,
+    webSockets: 0,
+  };
+  const OriginalPeer = window.RTCPeerConnection;
+  if (OriginalPeer) {
+    window.RTCPeerConnection = class RTCPeerConnection extends OriginalPeer {
+      constructor(...args) {
+        super(...args);
+        counters.peerConnections++;
+        peers.push(this);
+      }
+      createOffer(...args) {
+        counters.createOffer++;
+        return super.createOffer(...args);
+      }
+      createAnswer(...args) {
+        counters.createAnswer++;
+        return super.createAnswer(...args);
+      }
+      setLocalDescription(...args) {
+        counters.setLocalDescription++;
+        return super.setLocalDescription(...args);
+      }
+      setRemoteDescription(...args) {
+        counters.setRemoteDescription++;
+        return super.setRemoteDescription(...args);
+      }
+    };
+  }
+  const frames = { sent: [], received: [] };
+  const OriginalSocket = window.WebSocket;
+  window.WebSocket = class WebSocket extends OriginalSocket {
+    constructor(...args) {
+      super(...args);
+      counters.webSockets++;
+      this.addEventListener('message', (event) => keep(frames.received, event.data));
+    }
+    send(data) {
+      keep(frames.sent, data);
+      super.send(data);
+    }
+  };
+  function keep(list, data) {
+    if (typeof data !== 'string') return;
+    list.push(data);
+    if (list.length > 500) list.shift();
+  }
+
+  const errors = [];
+  window.addEventListener('error', (event) => errors.push(String(event.message)));
+  window.addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));
+
+  // --- names follow pictures ----------------------------------------------------------------------------------
+
+  /** Notes for each new frame of a tile's video the mark in it and the name shown with it, until stopped. */
+  function watchNames(tile) {
+    const video = tile.querySelector('video');
+    const seen = [];
+    let watching = true;
+    const onFrame = (now) => {
+      if (!watching) return;
+      seen.push({ at: now, mark: readMark(video), name: tile.dataset.name });
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+    return {
+      stop() {
+        watching = false;
+        return seen;
+      },
+    };
+  }
+
+  const e2e = {
+    settings,
+    counters,
+    frames,
+    errors,
+    peers,
+    gains,
+    markedTrack,
+    toneTrack,
+    readMark,
+    readFlash,
+    hear,
+    hearFor,
+    tiles,
+    clapOffsets,
+    watchNames,
+    watches: new Map(),
+    remoteAudioTracks,
+    loudness(value) {
+      for (const gain of gains) gain.gain.value = value;
+    },
+    /** Position of a video element's track among the receiving video lines of the one peer. */
+    slotOf(video) {
+      const track = video.srcObject?.getVideoTracks()[0];
+      const slots = peers[peers.length - 1]
+        .getTransceivers()
+        .filter((t) => t.receiver.track.kind === 'video' && t.direction === 'recvonly');
+      return slots.findIndex((t) => t.receiver.track === track || t.receiver.track.id === track?.id);
+    },
+  };
+  window.e2e = e2e;
+  if (navigator.mediaDevices) {
+    const replace = (name, value) => Object.defineProperty(MediaDevices.prototype, name, { value, configurable: true, writable: true });
+    replace('getUserMedia', fakeUserMedia);
+    replace('getDisplayMedia', fakeDisplayMedia);
+  }
+};

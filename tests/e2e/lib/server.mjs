@@ -1,0 +1,124 @@
+// `huitang serve` and `huitang bot` as child processes of a test. Ends only what it started, by process id.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import dgram from 'node:dgram';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { ROOT } from './runner.mjs';
+
+export const HUITANG = process.env.HUITANG_BIN ?? path.join(ROOT, 'build', 'release', 'huitang');
+
+function freeTcpPort() {
+  return new Promise((done, fail) => {
+    const server = net.createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+function canBindUdp(port) {
+  return new Promise((done) => {
+    const socket = dgram.createSocket('udp4');
+    socket.once('error', () => done(false));
+    socket.bind(port, '127.0.0.1', () => socket.close(() => done(true)));
+  });
+}
+
+/** The first of `count` free neighbouring UDP ports: each worker has its own. */
+async function freeUdpPorts(count) {
+  for (let tries = 0; tries < 200; ++tries) {
+    const base = 20_000 + Math.floor(Math.random() * 30_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => canBindUdp(base + i)));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('no free UDP ports');
+}
+
+/** A child process whose output is kept. */
+export class Child {
+  constructor(command, args, { env } = {}) {
+    this.command = `${path.basename(command)} ${args.join(' ')}`;
+    this.out = '';
+    this.err = '';
+    this.process = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    this.process.stdout.on('data', (data) => (this.out = (this.out + data).slice(-400_000)));
+    this.process.stderr.on('data', (data) => (this.err = (this.err + data).slice(-400_000)));
+    this.ended = new Promise((done) => {
+      this.process.once('exit', (code, signal) => done({ code, signal }));
+      this.process.once('error', (error) => done({ code: -1, signal: String(error) }));
+    });
+    this.hasEnded = false;
+    void this.ended.then(() => (this.hasEnded = true));
+  }
+  get pid() {
+    return this.process.pid;
+  }
+  signal(name) {
+    if (!this.hasEnded) this.process.kill(name);
+  }
+  /** SIGTERM, and SIGKILL when that does not end it in `patience` ms. Gives what it ended with. */
+  async stop(patience = 10_000) {
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), patience);
+    const result = await this.ended;
+    clearTimeout(timer);
+    return result;
+  }
+  writeLogs(folder, name) {
+    writeFileSync(path.join(folder, `${name}.log`), `$ ${this.command}\n--- stdout\n${this.out}\n--- stderr\n${this.err}\n`);
+  }
+}
+
+/** The first line of standard output that is JSON. */
+async function readyLine(child, timeout) {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const line = child.out.split('\n').slice(0, -1).find((l) => l.startsWith('{'));
+    if (line) return JSON.parse(line);
+    if (child.hasEnded) throw new Error(`${child.command} ended at its start:\n${child.err.slice(-2000)}`);
+    if (Date.now() > end) throw new Error(`${child.command} is not ready after ${timeout / 1000} s:\n${child.err.slice(-2000)}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** A box of its own in a fresh data folder: `url`, `demoUrl`, `number` of the demo conference, `child`. */
+export async function startServer(t, { demo = true, args = [] } = {}) {
+  const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
+  const httpsPort = await freeTcpPort();
+  const udpPort = await freeUdpPorts(os.cpus().length + 2);
+  const child = new Child(HUITANG, [
+    'serve',
+    ...(demo ? ['--demo'] : []),
+    '--data', data,
+    '--https-port', String(httpsPort),
+    '--udp-port', String(udpPort),
+    '--public-address', '127.0.0.1',
+    ...args,
+  ]);
+  const server = { child, data, httpsPort, udpPort };
+  t.onFailure(async (folder) => child.writeLogs(folder, 'serve'));
+  t.after(async () => {
+    await child.stop();
+    rmSync(data, { recursive: true, force: true });
+  });
+  const ready = await readyLine(child, 30_000);
+  server.url = ready.url;
+  server.demoUrl = ready.demo_url;
+  server.number = /\/j\/(\d{9})/.exec(ready.demo_url ?? '')?.[1];
+  return server;
+}
+
+/** A native participant in the conference at `url`. */
+export function startBot(t, { url, name, mark, tone, args = [] }) {
+  const child = new Child(HUITANG, [
+    'bot', '--url', url, '--name', name, '--mark', String(mark), '--tone', String(tone), ...args,
+  ]);
+  t.onFailure(async (folder) => child.writeLogs(folder, `bot-${mark}`));
+  t.after(() => child.stop(5_000));
+  return { child, name, mark, tone };
+}
