@@ -297,6 +297,7 @@ void Peer::follow_ice(core::Instant now, ice::LiteState state) {
     case ice::LiteState::Disconnected: return enter(PeerState::Disconnected, StateReason::ConsentLost);
     case ice::LiteState::Connected:
       start_dtls(now);
+      handshake_by_ = now + config_.handshake_timeout;
       return enter(sealer_ ? PeerState::Connected : PeerState::Connecting, StateReason::None);
   }
 }
@@ -349,6 +350,9 @@ void Peer::handle_deadline(core::Instant now) {
   if (dtls_ == nullptr || state_ == PeerState::Failed) return;
   dtls_->handle_deadline(now);
   take_dtls_events(now);
+  if (state_ == PeerState::Connecting && now >= handshake_by_) {
+    enter(PeerState::Failed, StateReason::HandshakeTimeout);
+  }
 }
 
 std::optional<core::Instant> Peer::deadline() const {
@@ -358,6 +362,7 @@ std::optional<core::Instant> Peer::deadline() const {
     if (at && (!earliest || *at < *earliest)) earliest = at;
   };
   if (state_ == PeerState::New && offers_ > 0) consider(connect_by_);
+  if (state_ == PeerState::Connecting) consider(handshake_by_);
   if (dtls_) consider(dtls_->deadline());
   if (can_send()) consider(recorder_.deadline());
   return earliest;

@@ -53,6 +53,8 @@ struct PeerConfig {
   std::vector<crypto::SrtpProfile> srtp_profiles = dtls::kDefaultProfiles;
   uint32_t max_simulcast_layers = 4;
   core::Duration connect_timeout = core::Duration::seconds(30);  ///< New to Disconnected without any check
+  /// Connecting to Failed; also for a client that is reachable but never begins its handshake.
+  core::Duration handshake_timeout = core::Duration::seconds(30);
   ice::LiteConfig ice;
 };
 
@@ -179,6 +181,7 @@ class Peer {
   PeerState state_ = PeerState::New;
   StateReason reason_ = StateReason::None;
   core::Instant connect_by_;
+  core::Instant handshake_by_;  ///< while Connecting
   ice::LiteAgent ice_;
   std::unique_ptr<dtls::Endpoint> dtls_;
   std::unique_ptr<srtp::Opener> opener_;

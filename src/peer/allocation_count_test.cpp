@@ -1,0 +1,21 @@
+// Replaces the global allocator of this test program by one that counts; in a file of its own, because the
+// compiler must not see both sides of a replaced pair at once.
+#include "peer/allocation_count.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace huitang::peer::test {
+namespace {
+size_t count = 0;
+}
+size_t allocation_count() { return count; }
+}  // namespace huitang::peer::test
+
+void* operator new(size_t size) {
+  ++huitang::peer::test::count;
+  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
+  std::abort();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
