@@ -1,0 +1,287 @@
+// The whole media process without the process: real threads, real sockets on loopback, the control protocol
+// over its Unix socket. Run under the thread sanitizer, too.
+#include "worker/control_server.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <deque>
+
+#include "net/udp_socket.h"
+#include "worker/test_client.h"
+
+namespace huitang::worker {
+namespace {
+
+using core::Duration;
+
+constexpr Duration kPatience = Duration::seconds(60);
+const core::IpAddress kLoopback = core::IpAddress::v4(127, 0, 0, 1);
+
+/// A client with a socket of its own.
+struct OnlineClient {
+  OnlineClient(uint64_t id, const bot::ClientTransport::Services& services)
+      : socket(net::UdpSocket::open({kLoopback, 0}).value()),
+        client(net::monotonic_now(), id, socket.local(), services) {}
+  void turn() {
+    const core::Instant now = net::monotonic_now();
+    for (const net::ReceivedDatagram& d : socket.receive()) client.handle_datagram(now, d.from, d.bytes);
+    if (const auto due = client.transport().deadline(); due && *due <= now)
+      client.transport().handle_deadline(now);
+    while (const auto t = client.transport().poll_transmit()) socket.send(t->to, t->bytes);
+  }
+  void send(const core::Buffer& sealed) { socket.send(*client.transport().destination(), sealed); }
+  net::UdpSocket socket;
+  TestClient client;
+};
+
+class MediaNode : public ::testing::Test {
+ protected:
+  MediaNode() : path_(::testing::TempDir() + "huitang-control-test-" + std::to_string(::getpid()) + ".sock") {
+    const rtp::NtpClock clock(net::monotonic_now(), net::wall_now());
+    for (uint32_t i = 0; i < 2; ++i) {
+      auto worker =
+          WorkerThread::start({.index = i, .bind = {kLoopback, 0}, .public_ips = {kLoopback}, .clock = clock},
+                              identity_, [this](uint32_t, Event event) {
+                                loop_.post([this, event = std::move(event)] {
+                                  if (control_) control_->handle_worker_event(event);
+                                });
+                              });
+      workers_.push_back(std::move(*worker));
+    }
+    control_ = std::move(*ControlServer::open(loop_, workers_,
+                                              {.socket_path = path_, .build = "test", .node_id = "n"},
+                                              [this] { shutdown_asked_ = true; }));
+    socket_ = connect();
+  }
+  ~MediaNode() override {
+    socket_.reset();
+    control_.reset();
+    workers_.clear();
+  }
+
+  std::unique_ptr<net::FrameSocket> connect() {
+    return std::move(*net::FrameSocket::connect(loop_, path_,
+                                                {[this](core::Bytes frame) {
+                                                   v1::MediaMessage m;
+                                                   ASSERT_TRUE(m.ParseFromArray(
+                                                       frame.data(), static_cast<int>(frame.size())));
+                                                   inbox_.push_back(std::move(m));
+                                                 },
+                                                 [this](net::FrameClose) { closed_ = true; }}));
+  }
+
+  template <class Done>
+  bool run_until(Done done) {
+    const core::Instant deadline = net::monotonic_now() + kPatience;
+    while (!done() && net::monotonic_now() < deadline) {
+      for (auto& client : clients_) client->turn();
+      loop_.run_once(Duration::millis(1));
+    }
+    return done();
+  }
+
+  v1::MediaMessage call(v1::MediaMessage message) {
+    const uint64_t id = ++next_id_;
+    message.set_id(id);
+    const std::string bytes = message.SerializeAsString();
+    socket_->send(core::as_bytes(bytes));
+    v1::MediaMessage answer;
+    EXPECT_TRUE(run_until([&] {
+      for (const v1::MediaMessage& m : inbox_)
+        if (m.reply_to() == id) {
+          answer = m;
+          return true;
+        }
+      return false;
+    }));
+    return answer;
+  }
+
+  void hello() {
+    v1::MediaMessage message;
+    message.mutable_hello()->set_version_min(1);
+    message.mutable_hello()->set_version_max(3);
+    const v1::MediaMessage answer = call(message);
+    ASSERT_TRUE(answer.has_welcome()) << answer.ShortDebugString();
+    EXPECT_EQ(answer.welcome().version(), 1u);
+    EXPECT_EQ(answer.welcome().workers(), 2u);
+    EXPECT_EQ(answer.welcome().udp_addresses_size(), 2);
+  }
+
+  v1::MediaMessage open_message(OnlineClient& c, uint64_t group) {
+    v1::MediaMessage message;
+    v1::OpenPeer& open = *message.mutable_open_peer();
+    open.set_peer(c.client.id().value());
+    open.set_offer(c.client.transport().offer_text());
+    open.set_group_hint(group);
+    for (const peer::Line& line : c.client.lines()) {
+      v1::Line& out = *open.add_lines();
+      out.set_mid(line.mid);
+      out.set_use(static_cast<v1::LineUse>(line.use));
+      out.set_index(line.index);
+    }
+    return message;
+  }
+
+  OnlineClient& add_client(uint64_t group, uint32_t* worker = nullptr) {
+    clients_.push_back(std::make_unique<OnlineClient>(clients_.size() + 1, services_));
+    OnlineClient& c = *clients_.back();
+    const v1::MediaMessage answer = call(open_message(c, group));
+    EXPECT_TRUE(answer.has_peer_opened()) << answer.ShortDebugString();
+    if (worker != nullptr) *worker = answer.peer_opened().worker();
+    EXPECT_TRUE(c.client.transport().handle_answer(net::monotonic_now(), answer.peer_opened().answer()));
+    EXPECT_TRUE(run_until([&] { return c.client.transport().can_send(); })) << c.client.transport().failure();
+    return c;
+  }
+
+  v1::MediaMessage bind(OnlineClient& c, uint32_t source, uint64_t group) {
+    v1::MediaMessage message;
+    v1::BindSource& b = *message.mutable_bind_source();
+    b.set_peer(c.client.id().value());
+    b.set_source(source);
+    b.set_use(v1::LINE_USE_MICROPHONE);
+    b.set_group(group);
+    b.set_forwarded(true);
+    return call(message);
+  }
+
+  std::string path_;
+  dtls::Identity identity_ = dtls::Identity::generate(net::wall_now());
+  dtls::Identity client_identity_ = dtls::Identity::generate(net::wall_now());
+  core::SeededRandom random_{7};
+  std::unique_ptr<srtp::Backend> backend_ = srtp::make_best_backend();
+  bot::ClientTransport::Services services_{client_identity_, *backend_, random_};
+  net::EventLoop loop_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<net::FrameSocket> socket_;
+  std::deque<v1::MediaMessage> inbox_;
+  std::vector<std::unique_ptr<OnlineClient>> clients_;
+  uint64_t next_id_ = 0;
+  bool closed_ = false;
+  bool shutdown_asked_ = false;
+};
+
+TEST_F(MediaNode, sound_of_one_reaches_another_through_real_sockets_and_threads) {
+  hello();
+  uint32_t first_worker = 9, second_worker = 9;
+  OnlineClient& speaker = add_client(1, &first_worker);
+  OnlineClient& listener = add_client(1, &second_worker);
+  EXPECT_EQ(first_worker, second_worker) << "peers of one group share a worker";
+  EXPECT_TRUE(bind(speaker, 42, 1).has_done());
+  v1::MediaMessage group;
+  group.mutable_set_group()->set_group(1);
+  group.mutable_set_group()->add_listeners(1);
+  group.mutable_set_group()->add_listeners(2);
+  EXPECT_TRUE(call(group).has_done());
+  bot::SyntheticAudio audio({.ssrc = 5, .payload_type = sdp::kOfferOpus});
+  EXPECT_TRUE(run_until([&] {
+    speaker.send(speaker.client.seal(audio.next(net::monotonic_now()), "0", {}));
+    return listener.client.count_of(42) >= 20;
+  }));
+  const auto saw = [this](auto has) { return std::any_of(inbox_.begin(), inbox_.end(), has); };
+  EXPECT_TRUE(saw([](const v1::MediaMessage& m) {
+    return m.has_peer_state() && m.peer_state().peer() == 2 &&
+           m.peer_state().state() == v1::PEER_STATE_CONNECTED;
+  }));
+  EXPECT_TRUE(run_until([&] {
+    return saw([](const v1::MediaMessage& m) { return m.has_health() && m.health().peers() == 2; });
+  }));
+
+  v1::MediaMessage ask;
+  ask.mutable_get_snapshot();
+  const v1::MediaMessage answer = call(ask);
+  ASSERT_TRUE(answer.has_snapshot());
+  EXPECT_EQ(answer.snapshot().peers_size(), 2);
+  EXPECT_EQ(answer.snapshot().sources_size(), 1);
+  EXPECT_EQ(answer.snapshot().groups_size(), 1);
+  EXPECT_EQ(answer.snapshot().peers(0).srtp_profile(), "SRTP_AEAD_AES_128_GCM");
+}
+
+TEST_F(MediaNode, groups_are_spread_over_workers_and_a_peer_on_the_wrong_one_is_a_conflict) {
+  hello();
+  uint32_t first = 9, second = 9;
+  add_client(1, &first);
+  OnlineClient& other = add_client(2, &second);
+  EXPECT_NE(first, second);
+  EXPECT_TRUE(bind(*clients_[0], 1, 1).has_done());
+  const v1::MediaMessage refused = bind(other, 2, 1);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code(), v1::REFUSAL_CODE_CONFLICT);
+}
+
+TEST_F(MediaNode, requests_before_a_hello_and_broken_frames_are_refused_and_the_connection_lives) {
+  v1::MediaMessage early;
+  early.mutable_get_snapshot();
+  EXPECT_TRUE(call(early).has_error());
+  socket_->send(core::as_bytes("\xff\xff\xff not protobuf"));
+  EXPECT_TRUE(run_until([&] { return inbox_.size() >= 2; }));
+  EXPECT_TRUE(inbox_.back().has_error());
+  hello();
+  EXPECT_FALSE(closed_);
+}
+
+TEST_F(MediaNode, an_unknown_version_range_is_refused_in_words) {
+  v1::MediaMessage message;
+  message.mutable_hello()->set_version_min(7);
+  message.mutable_hello()->set_version_max(9);
+  const v1::MediaMessage answer = call(message);
+  ASSERT_TRUE(answer.has_error());
+  EXPECT_NE(answer.error().detail().find("version"), std::string::npos);
+}
+
+TEST_F(MediaNode, a_bad_offer_is_refused_and_the_peer_is_not_kept) {
+  hello();
+  v1::MediaMessage message;
+  message.mutable_open_peer()->set_peer(5);
+  message.mutable_open_peer()->set_offer("this is no SDP");
+  const v1::MediaMessage answer = call(message);
+  ASSERT_TRUE(answer.has_error());
+  EXPECT_EQ(answer.error().code(), v1::REFUSAL_CODE_BAD_SDP);
+  v1::MediaMessage ask;
+  ask.mutable_get_snapshot();
+  EXPECT_EQ(call(ask).snapshot().peers_size(), 0);
+}
+
+TEST_F(MediaNode, a_closed_peer_is_gone_and_closing_it_again_is_no_error) {
+  hello();
+  add_client(1);
+  v1::MediaMessage close;
+  close.mutable_close_peer()->set_peer(1);
+  EXPECT_TRUE(call(close).has_done());
+  EXPECT_TRUE(call(close).has_done());
+  EXPECT_TRUE(
+      run_until([&] { return clients_[0]->client.transport().state() == bot::TransportState::Failed; }));
+}
+
+TEST_F(MediaNode, two_clients_may_be_connected_and_both_hear_events) {
+  hello();
+  const auto second = connect();
+  const std::string bytes = [] {
+    v1::MediaMessage message;
+    message.set_id(1000);
+    message.mutable_hello()->set_version_min(1);
+    message.mutable_hello()->set_version_max(1);
+    return message.SerializeAsString();
+  }();
+  second->send(core::as_bytes(bytes));
+  add_client(1);
+  const auto connected = [this] {
+    return std::count_if(inbox_.begin(), inbox_.end(), [](const v1::MediaMessage& m) {
+      return m.has_peer_state() && m.peer_state().state() == v1::PEER_STATE_CONNECTED;
+    });
+  };
+  EXPECT_TRUE(run_until([&] { return connected() == 2; }));
+}
+
+TEST_F(MediaNode, shutdown_is_answered_before_the_process_ends) {
+  hello();
+  v1::MediaMessage message;
+  message.mutable_shutdown();
+  EXPECT_TRUE(call(message).has_done());
+  EXPECT_TRUE(shutdown_asked_);
+}
+
+}  // namespace
+}  // namespace huitang::worker
