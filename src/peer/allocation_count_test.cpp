@@ -12,9 +12,12 @@ size_t count = 0;
 size_t allocation_count() { return count; }
 }  // namespace huitang::peer::test
 
-void* operator new(size_t size) {
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
   ++huitang::peer::test::count;
-  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(size_t size) {
+  if (void* p = operator new(size, std::nothrow)) return p;
   std::abort();
 }
 void operator delete(void* p) noexcept { std::free(p); }
