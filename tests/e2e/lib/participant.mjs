@@ -10,6 +10,8 @@ const HELPER = readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url
   .trim()
   .replace(/;$/, '');
 
+const RAW_CLIENT = readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url)), 'raw_client.js'), 'utf8');
+
 export const id = (name) => `[data-testid="${name}"]`;
 
 /** A page whose camera shows `mark` and whose microphone sounds `tone`. The browser ends with the test. */
@@ -59,6 +61,31 @@ export class Participant {
     await this.page.click(id('join-submit'));
     await this.page.waitForSelector(id('leave'), { timeout: 30_000 });
     return this;
+  }
+
+  /** Goes in by the bare protocol instead (lib/raw_client.js); the client is `window.raw` in the page. */
+  async joinRaw(server, number, name, { media = true } = {}) {
+    this.name = name;
+    await this.openRaw(server);
+    await this.page.evaluate(
+      async (n, who, sendMedia) => {
+        window.raw = new RawClient();
+        await raw.open();
+        await raw.connect({ number: n, sendMedia });
+        const reply = await raw.join(n, who);
+        if (!reply.joined) throw new Error(`join refused: ${JSON.stringify(reply)}`);
+      },
+      number,
+      name,
+      media,
+    );
+    return this;
+  }
+
+  /** A page of the box's origin that has the class RawClient and nothing else. */
+  async openRaw(server) {
+    await this.page.goto(`${server.url}/healthz`, { waitUntil: 'domcontentloaded' });
+    await this.page.evaluate(`window.RawClient = ${RAW_CLIENT}`);
   }
 
   click(testId) {

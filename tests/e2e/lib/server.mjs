@@ -1,7 +1,8 @@
 // `huitang serve` and `huitang bot` as child processes of a test. Ends only what it started, by process id.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import dgram from 'node:dgram';
+import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -86,22 +87,30 @@ async function readyLine(child, timeout) {
   }
 }
 
-/** A box of its own in a fresh data folder: `url`, `demoUrl`, `number` of the demo conference, `child`. */
-export async function startServer(t, { demo = true, args = [] } = {}) {
+/**
+ * A box of its own in a fresh data folder, open to all (--demo), its demo conference without bots unless asked for:
+ * `url`, `demoUrl`, `number` of the demo conference, `child`.
+ */
+export async function startServer(t, { demoBots = 0, settings = '' } = {}) {
   const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
+  const config = path.join(data, 'huitang.toml');
+  writeFileSync(config, `[demo]\nbots = ${demoBots}\n${settings}`);
   const httpsPort = await freeTcpPort();
   const udpPort = await freeUdpPorts(os.cpus().length + 2);
   const child = new Child(HUITANG, [
-    'serve',
-    ...(demo ? ['--demo'] : []),
+    'serve', '--demo',
+    '--config', config,
     '--data', data,
     '--https-port', String(httpsPort),
     '--udp-port', String(udpPort),
     '--public-address', '127.0.0.1',
-    ...args,
   ]);
   const server = { child, data, httpsPort, udpPort };
-  t.onFailure(async (folder) => child.writeLogs(folder, 'serve'));
+  t.onFailure(async (folder) => {
+    child.writeLogs(folder, 'serve');
+    for (const name of ['media.log', 'bots.log'])
+      if (existsSync(path.join(data, name))) copyFileSync(path.join(data, name), path.join(folder, name));
+  });
   t.after(async () => {
     await child.stop();
     rmSync(data, { recursive: true, force: true });
@@ -113,10 +122,36 @@ export async function startServer(t, { demo = true, args = [] } = {}) {
   return server;
 }
 
+/** One HTTPS request to the box, its private CA not checked: {status, headers, body}. */
+export function request(server, method, where, { headers = {}, body } = {}) {
+  return new Promise((done, fail) => {
+    const call = https.request(
+      { host: '127.0.0.1', port: server.httpsPort, path: where, method, headers, rejectUnauthorized: false },
+      (response) => {
+        const parts = [];
+        response.on('data', (part) => parts.push(part));
+        response.on('end', () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts).toString() }));
+      },
+    );
+    call.once('error', fail);
+    call.end(body);
+  });
+}
+
+/** A fresh conference through the API: {number, link, chairLink}. */
+export async function createConference(server, title = 'e2e') {
+  const { status, body } = await request(server, 'POST', '/huitang.v1.ConferenceService/CreateConference', {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ title }),
+  });
+  if (status !== 200) throw new Error(`CreateConference: ${status} ${body}`);
+  return JSON.parse(body);
+}
+
 /** A native participant in the conference at `url`. */
 export function startBot(t, { url, name, mark, tone, args = [] }) {
   const child = new Child(HUITANG, [
-    'bot', '--url', url, '--name', name, '--mark', String(mark), '--tone', String(tone), ...args,
+    'bot', '--url', url, '--insecure', '--name', name, '--mark', String(mark), '--tone', String(tone), ...args,
   ]);
   t.onFailure(async (folder) => child.writeLogs(folder, `bot-${mark}`));
   t.after(() => child.stop(5_000));
