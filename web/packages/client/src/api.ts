@@ -1,6 +1,6 @@
 // The two HTTP calls of the landing page.
 
-import { parseBoot, parseCreateConferenceResponse, writeCreateConferenceRequest } from '@huitang/protocol';
+import { parseBoot, parseCreateConferenceResponse, writeCreateConferenceRequest, type JsonValue } from '@huitang/protocol';
 
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
@@ -19,7 +19,7 @@ export interface CreatedConference {
 export async function fetchBoot(fetch: Fetch): Promise<BootInfo> {
   const response = await fetch('/api/boot.json', { credentials: 'same-origin' });
   if (!response.ok) throw new Error(`boot: HTTP ${response.status}`);
-  const boot = parseBoot(await response.json());
+  const boot = parseBoot((await response.json()) as JsonValue);
   return { demo: boot.demo, version: boot.version, mayCreate: boot.mayCreate };
 }
 
@@ -31,6 +31,6 @@ export async function createConference(fetch: Fetch, title: string): Promise<Cre
     body: writeCreateConferenceRequest(title),
   });
   if (!response.ok) throw new Error(`create: HTTP ${response.status}`);
-  const created = parseCreateConferenceResponse(await response.json());
+  const created = parseCreateConferenceResponse((await response.json()) as JsonValue);
   return { number: created.number, link: created.link, chairLink: created.chairLink };
 }

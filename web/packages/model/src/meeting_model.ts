@@ -176,6 +176,7 @@ export class MeetingModel {
 
   showPanel(panel: Panel): void {
     this.set({ panel: this.state.panel === panel ? 'none' : panel });
+    if (this.state.panel === 'chat') this.board.dismissWhere((text) => text.key === 'chat');
     this.markChatRead();
   }
 
@@ -460,7 +461,6 @@ export class MeetingModel {
     const plan = planStage({
       participants,
       meId,
-      selfPicture: devices.camera.kind === 'open',
       hideSelf: devices.preferences.hideSelf,
       layout,
       pinned,
@@ -487,7 +487,7 @@ export class MeetingModel {
     const report = await this.client.stats().catch(() => undefined);
     if (this.state.phase.kind !== 'in') return;
     if (report !== undefined) {
-      const sample = sampleOf(report as unknown as Iterable<[string, Record<string, unknown>]>);
+      const sample = sampleOf(report);
       this.set({ quality: compareSamples(this.lastSample, sample, this.trackSlots) });
       this.lastSample = sample;
     }

@@ -78,6 +78,10 @@ export class NoticeBoard {
     if (this.notices.some((notice) => notice.id === id)) this.set(this.notices.filter((notice) => notice.id !== id));
   }
 
+  dismissWhere(matches: (text: NoticeText) => boolean): void {
+    if (this.notices.some((notice) => matches(notice.text))) this.set(this.notices.filter((notice) => !matches(notice.text)));
+  }
+
   private set(notices: readonly Notice[]): void {
     this.notices = notices;
     this.changed(notices);

@@ -36,8 +36,6 @@ export interface StagePlan {
 export interface StageInput {
   readonly participants: readonly Participant[];
   readonly meId: string;
-  /** My own camera is on, so the self view has a picture. */
-  readonly selfPicture: boolean;
   readonly hideSelf: boolean;
   readonly layout: LayoutChoice;
   /** A participant's id, or `share:` and the id of the one who shares; undefined: automatic. */
@@ -89,15 +87,23 @@ function chooseSharer(input: StageInput): Participant | undefined {
 }
 
 function planGallery(input: StageInput): StagePlan {
-  const people = input.hideSelf && input.participants.length > 1 ? others(input) : selfLast(input);
-  const capacity = Math.min(MOST_TILES, gridCapacity(input.area, LEAST_TILE_WIDTH, GAP));
+  const people = others(input);
+  const self = selfTiles(input);
+  const capacity = Math.max(1, Math.min(MOST_TILES, gridCapacity(input.area, LEAST_TILE_WIDTH, GAP)) - self.length);
   const pages = Math.max(1, Math.ceil(people.length / capacity));
   const page = Math.min(Math.max(0, input.page), pages - 1);
-  const shown = people.slice(page * capacity, (page + 1) * capacity);
-  const rects = gridRects(pages > 1 ? capacity : shown.length, wholeArea(input), GAP, galleryAspect(input.area, shown.length));
+  // My own picture is on each page.
+  const shown = [...people.slice(page * capacity, (page + 1) * capacity), ...self];
+  const places = pages > 1 ? capacity + self.length : shown.length;
+  const rects = gridRects(places, wholeArea(input), GAP, galleryAspect(input.area, places));
   const assignment = assignSlots(input.previous, pictured(shown, input.meId), input.videoSlots, new Set());
   const tiles = shown.map((person, n) => personTile(input, person, rects[n] ?? wholeArea(input), false, assignment));
-  return { kind: 'gallery', tiles, page, pages, hidden: people.length - shown.length, assignment };
+  return { kind: 'gallery', tiles, page, pages, hidden: people.length + self.length - shown.length, assignment };
+}
+
+function selfTiles(input: StageInput): Participant[] {
+  if (input.hideSelf && input.participants.length > 1) return [];
+  return input.participants.filter((participant) => participant.id === input.meId);
 }
 
 /** On a tall screen, two or more people get squarer tiles, which fill it better. */
@@ -111,8 +117,7 @@ function planSpeaker(input: StageInput): StagePlan {
   const automatic = pinned === undefined && subject !== undefined && subject.id === input.speakerId && activeSource(subject, 'camera') !== undefined;
   if (subject === undefined) return planGallery({ ...input, layout: 'gallery', pinned: undefined });
   // While the node chooses, the strip keeps everyone, so that it does not jump at each change of speaker.
-  const stay = selfLast(input).filter((person) => (automatic && input.participants.length > 2) || person.id !== subject.id);
-  const strip = input.hideSelf ? stay.filter((person) => person.id !== input.meId) : stay;
+  const strip = [...others(input), ...selfTiles(input)].filter((person) => (automatic && input.participants.length > 2) || person.id !== subject.id);
   const split = splitStage(wholeArea(input), strip.length, { gap: GAP, tileWidth: STRIP_TILE_WIDTH, aspect: TILE_ASPECT });
   const shown = keepVisible(strip, input, split.strip.length);
   const reserved = new Set(automatic ? [SPEAKER_SLOT] : []);
@@ -128,7 +133,7 @@ function planSpeaker(input: StageInput): StagePlan {
 
 function planShare(input: StageInput, sharer: Participant): StagePlan {
   const source = activeSource(sharer, 'screen');
-  const strip = selfLast(input).filter((person) => !input.hideSelf || person.id !== input.meId);
+  const strip = [...others(input), ...selfTiles(input)];
   const split = splitStage(wholeArea(input), strip.length, { gap: GAP, tileWidth: STRIP_TILE_WIDTH, aspect: TILE_ASPECT });
   const shown = keepVisible(strip, input, split.strip.length);
   const assignment = assignSlots(input.previous, pictured(shown, input.meId), input.videoSlots, new Set());
@@ -149,11 +154,6 @@ function automaticSubject(input: StageInput): Participant | undefined {
   const people = others(input);
   const speaker = people.find((person) => person.id === input.speakerId);
   return speaker ?? people.find((person) => activeSource(person, 'camera') !== undefined) ?? people[0];
-}
-
-function selfLast(input: StageInput): Participant[] {
-  const me = input.participants.filter((participant) => participant.id === input.meId);
-  return [...others(input), ...me];
 }
 
 /** When a strip is too short for all, the speaker and myself stay in it. */

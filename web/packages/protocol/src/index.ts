@@ -9,6 +9,8 @@ export * from './gen/huitang/v1/enums_pb';
 export * from './gen/huitang/v1/signaling_pb';
 export type { Boot, CreateConferenceResponse } from './gen/huitang/v1/api_pb';
 
+export type { JsonValue };
+
 export const SUBPROTOCOL = 'huitang.v1';
 export const PROTOCOL_VERSION = 1;
 

@@ -51,7 +51,8 @@ export function Bar({ meeting, onEnd, onSettings, onShortcuts }: BarProps) {
   const t = useText();
   const isMeChair = useStore(meeting.store, (state) => isChair(meOf(state)));
   return (
-    <footer className="ht-bar" role="toolbar" aria-label={t('meeting.bar')}>
+    <footer className="ht-bar-place">
+      <div className="ht-bar" role="toolbar" aria-label={t('meeting.bar')}>
       <div className="ht-bar-group">
         <MicrophoneButton meeting={meeting} />
         <CameraButton meeting={meeting} />
@@ -67,6 +68,7 @@ export function Bar({ meeting, onEnd, onSettings, onShortcuts }: BarProps) {
       <div className="ht-bar-group">
         <BarButton label={t('bar.leave')} icon={<LogOut size={22} aria-hidden />} testId="leave" tone="danger" onClick={() => meeting.leave()} />
         {isMeChair && <BarButton label={t('bar.end')} icon={<PhoneOff size={22} aria-hidden />} testId="end" tone="danger" className="ht-bar-end" onClick={onEnd} />}
+      </div>
       </div>
     </footer>
   );

@@ -48,13 +48,15 @@ export function MeetingPage({ meeting }: { readonly meeting: MeetingModel }) {
           <MyShare meeting={meeting} />
           <AloneCard meeting={meeting} onCopyLink={copyLink} />
         </div>
-        <div className="ht-corner">
-          <Notices meeting={meeting} />
-          {panel !== 'chat' && <Composer meeting={meeting} to="" />}
-        </div>
+        <Notices meeting={meeting} />
       </main>
       {panel === 'participants' && <ParticipantsPanel meeting={meeting} onMessage={message} />}
       {panel === 'chat' && <ChatPanel meeting={meeting} to={chatTo} onTo={setChatTo} />}
+      {panel !== 'chat' && (
+        <div className="ht-quick-chat">
+          <Composer meeting={meeting} to="" />
+        </div>
+      )}
       <Bar meeting={meeting} onEnd={() => setSheet('end')} onSettings={() => setSheet('settings')} onShortcuts={openShortcuts} />
       <UnmuteQuestion meeting={meeting} />
       {sheet === 'settings' && <SettingsSheet meeting={meeting} onClose={closeSheet} />}

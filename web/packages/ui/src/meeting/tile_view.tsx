@@ -36,11 +36,7 @@ export function TileFrame({ meeting, tile, person, source, children }: TileFrame
       data-muted={String(isMuted(person))}
       data-kind={tile.content}
     >
-      {!isShare && (
-        <div className="ht-tile-empty">
-          <Avatar name={person.name} size="fill" />
-        </div>
-      )}
+      <div className="ht-tile-empty">{isShare ? <ScreenShare size={64} className="ht-share-waiting" aria-hidden /> : <Avatar name={person.name} size="fill" />}</div>
       {children}
       <TileCaption meeting={meeting} tile={tile} person={person} />
       <EnlargeButton meeting={meeting} tile={tile} person={person} />

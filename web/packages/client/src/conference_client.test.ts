@@ -1,0 +1,360 @@
+import { LineUse, PeerState as WirePeerState, RefusalCode } from '@huitang/protocol';
+import { describe, expect, it } from 'vitest';
+import { ConferenceClient, type ClientEvent } from './conference_client';
+import type { Command, JoinIntent } from './domain';
+import { CONNECT_DEADLINE_MS, INTERRUPTION_GRACE_MS, RESTART_LIMIT } from './media_peer';
+import { GREETING_DEADLINE_MS, PING_INTERVAL_MS, SILENCE_LIMIT_MS } from './signaling_link';
+import type { FakeSocket } from './testing/fake_server';
+import { settle } from './testing/virtual_clock';
+import { fakeTrack, World } from './testing/world';
+
+const INTENT: JoinIntent = { number: '123456789', name: '李建国', invite: 'chair', microphoneOn: true, cameraOn: false };
+
+function setUp() {
+  const world = new World();
+  const events: ClientEvent[] = [];
+  const client = new ConferenceClient(world.env, { language: 'zh-CN', client: 'test', number: INTENT.number }, (event) => events.push(event));
+  return { world, client, events };
+}
+
+function ofKind<Kind extends ClientEvent['kind']>(events: readonly ClientEvent[], kind: Kind): Extract<ClientEvent, { kind: Kind }>[] {
+  return events.filter((event): event is Extract<ClientEvent, { kind: Kind }> => event.kind === kind);
+}
+
+function answerOffer(socket: FakeSocket): void {
+  socket.reply(socket.last('offer'), { case: 'answer', value: { sdp: 'answer' } });
+}
+
+function letIn(socket: FakeSocket, participantId = 'me', number = 7n): void {
+  socket.reply(socket.last('join'), {
+    case: 'joined',
+    value: { participantId, state: { number, conference: { number: INTENT.number }, participants: [{ id: participantId, name: INTENT.name }] } },
+  });
+}
+
+async function joined() {
+  const set = setUp();
+  set.client.start();
+  const socket = set.world.server.welcome();
+  await settle();
+  answerOffer(socket);
+  await settle();
+  set.world.peer.enter('connected');
+  set.client.join(INTENT);
+  letIn(socket);
+  await settle();
+  return { ...set, socket };
+}
+
+describe('ConferenceClient before joining', () => {
+  it('offers its peer as soon as it is welcome, with all lines at once in the agreed order', async () => {
+    const { world, client } = setUp();
+    client.start();
+    const socket = world.server.welcome();
+    await settle();
+    const offer = socket.last('offer')?.body;
+    if (offer?.case !== 'offer') throw new Error('no offer');
+    const lines = offer.value.lines.map((line) => [line.use, line.index]);
+    expect(lines.slice(0, 8)).toEqual([
+      [LineUse.MICROPHONE, 0],
+      [LineUse.CAMERA, 0],
+      [LineUse.SCREEN, 0],
+      [LineUse.SCREEN_AUDIO, 0],
+      [LineUse.AUDIO_SLOT, 0],
+      [LineUse.VIDEO_SLOT, 0],
+      [LineUse.AUDIO_SLOT, 1],
+      [LineUse.VIDEO_SLOT, 1],
+    ]);
+    expect(lines.slice(-3)).toEqual([
+      [LineUse.VIDEO_SLOT, 15],
+      [LineUse.SHARE_SLOT, 0],
+      [LineUse.SHARE_SLOT, 1],
+    ]);
+    expect(lines).toHaveLength(28);
+    expect(offer.value.number).toBe(INTENT.number);
+    expect(offer.value.newPeer).toBe(false);
+  });
+
+  it('prunes the codecs of every line and sends the camera in three layers, lowest first', async () => {
+    const { world, client } = setUp();
+    client.start();
+    world.server.welcome();
+    await settle();
+    const [microphone, camera] = world.peer.transceivers;
+    expect(microphone?.codecs.map((codec) => codec.mimeType)).toEqual(['audio/opus', 'audio/red']);
+    expect(camera?.codecs.map((codec) => codec.mimeType)).toEqual(['video/VP8', 'video/rtx']);
+    expect(camera?.init.sendEncodings?.map((encoding) => [encoding.rid, encoding.scaleResolutionDownBy])).toEqual([
+      ['q', 4],
+      ['h', 2],
+      ['f', 1],
+    ]);
+  });
+
+  it('goes back to the lobby and says why when a join is refused', () => {
+    const { world, client, events } = setUp();
+    client.start();
+    const socket = world.server.welcome();
+    client.join(INTENT);
+    socket.reply(socket.last('join'), { case: 'refused', value: { code: RefusalCode.LOCKED } });
+    expect(client.status.state).toEqual({ kind: 'lobby' });
+    expect(ofKind(events, 'joinRefused').map((event) => event.refusal.code)).toEqual(['locked']);
+  });
+
+  it('joins as soon as the link is up when the person was quicker', () => {
+    const { world, client } = setUp();
+    client.start();
+    client.join(INTENT);
+    expect(world.server.socket.all('join')).toHaveLength(0);
+    const socket = world.server.welcome();
+    expect(socket.all('join')).toHaveLength(1);
+  });
+
+  it('gives up a greeting that is not answered and tries again', async () => {
+    const { world, client } = setUp();
+    client.start();
+    world.server.socket.handlers.opened();
+    await world.clock.advance(GREETING_DEADLINE_MS + 10_000);
+    expect(world.server.sockets.length).toBeGreaterThan(1);
+  });
+
+  it('waits as long as a refused greeting asks for', async () => {
+    const { world, client } = setUp();
+    client.start();
+    const { socket } = world.server;
+    socket.handlers.opened();
+    socket.reply(socket.last('hello'), { case: 'refused', value: { code: RefusalCode.BOX_FULL, retryAfterSeconds: 20 } });
+    await world.clock.advance(19_000);
+    expect(world.server.sockets).toHaveLength(1);
+    await world.clock.advance(2_000);
+    expect(world.server.sockets).toHaveLength(2);
+  });
+});
+
+describe('ConferenceClient in a conference', () => {
+  it('applies changes in order and asks for the whole state once after a gap', async () => {
+    const { socket, events } = await joined();
+    socket.tell({ case: 'change', value: { number: 8n, participants: [{ id: 'a', name: 'A' }] } });
+    socket.tell({ case: 'change', value: { number: 10n, participants: [{ id: 'c', name: 'C' }] } });
+    socket.tell({ case: 'change', value: { number: 11n, participants: [{ id: 'd', name: 'D' }] } });
+    expect(socket.all('resync')).toHaveLength(1);
+    socket.reply(socket.last('resync'), { case: 'state', value: { number: 11n, participants: [{ id: 'me' }, { id: 'a' }, { id: 'c' }, { id: 'd' }] } });
+    const replicas = ofKind(events, 'replica');
+    expect([...(replicas[replicas.length - 1]?.replica.participants.keys() ?? [])]).toEqual(['me', 'a', 'c', 'd']);
+  });
+
+  it('ignores a change that it has seen already', async () => {
+    const { socket, events } = await joined();
+    const before = ofKind(events, 'replica').length;
+    socket.tell({ case: 'change', value: { number: 7n, gone: ['me'] } });
+    expect(ofKind(events, 'replica')).toHaveLength(before);
+    expect(socket.all('resync')).toHaveLength(0);
+  });
+
+  it('attaches tracks without any further offer', async () => {
+    const { world, client, socket } = await joined();
+    const offers = socket.all('offer').length;
+    const track = fakeTrack('camera');
+    client.setTrack('camera', track);
+    client.setTrack('screen', fakeTrack('screen'));
+    await settle();
+    expect(world.peer.transceivers[1]?.sender.track).toBe(track);
+    expect(socket.all('offer')).toHaveLength(offers);
+  });
+
+  it('ends at the last wish when tracks change faster than the browser replaces them', async () => {
+    const { world, client } = await joined();
+    const track = fakeTrack('microphone');
+    client.setTrack('microphone', track);
+    client.setTrack('microphone', null);
+    client.setTrack('microphone', track);
+    client.setTrack('microphone', null);
+    await settle();
+    expect(world.peer.transceivers[0]?.sender.track).toBeNull();
+  });
+
+  it('sends the view whole, at most ten times a second, and nothing twice', async () => {
+    const { world, client, socket } = await joined();
+    const view = (source: number) => [{ use: 'video' as const, index: 0, show: { kind: 'source' as const, source }, width: 640, height: 360 }];
+    const before = socket.all('setView').length;
+    await world.clock.advance(200);
+    for (let source = 1; source <= 20; source++) client.setView(view(source));
+    client.setView(view(20));
+    await world.clock.advance(99);
+    expect(socket.all('setView').length - before).toBe(1);
+    await world.clock.advance(500);
+    expect(socket.all('setView').length - before).toBe(2);
+    const last = socket.last('setView')?.body;
+    expect(last?.case === 'setView' && last.value.slots[0]?.show).toEqual({ case: 'source', value: 20 });
+  });
+
+  it('reports a refused command with its code', async () => {
+    const { client, socket, events } = await joined();
+    client.command({ kind: 'muteOther', id: 'a' });
+    socket.reply(socket.last('command'), { case: 'refused', value: { code: RefusalCode.NOT_CHAIR } });
+    expect(ofKind(events, 'commandRefused').map((event) => event.refusal.code)).toEqual(['not_chair']);
+  });
+
+  it('leaves when it is told that it has left, and does not come back', async () => {
+    const { world, client, socket } = await joined();
+    socket.tell({ case: 'left', value: { reason: 2 } });
+    expect(client.status.state).toEqual({ kind: 'out', reason: 'removed' });
+    expect(world.peer.isClosed).toBe(true);
+    await world.clock.advance(60_000);
+    expect(world.server.sockets).toHaveLength(1);
+  });
+
+  it('says goodbye before it closes the socket', async () => {
+    const { client, socket } = await joined();
+    client.leave();
+    const last = socket.last('command')?.body;
+    expect(last?.case === 'command' && last.value.op.case).toBe('leave');
+    expect(socket.isClosed).toBe(false);
+    socket.reply(socket.last('command'), { case: 'commandDone', value: {} });
+    expect(socket.isClosed).toBe(true);
+  });
+});
+
+describe('ConferenceClient across a lost socket', () => {
+  it('resumes with its newest token, asks for the state, repeats what was not answered, keeps the peer', async () => {
+    const { world, client, socket } = await joined();
+    const mute: Command = { kind: 'setMicrophone', on: false };
+    client.command(mute);
+    const sent = socket.last('command')?.body;
+    socket.handlers.closed();
+    await world.clock.advance(1_000);
+    const next = world.server.welcome(true, 'token-2');
+    const hello = next.last('hello')?.body;
+    expect(hello?.case === 'hello' && hello.value.resumeToken).toBe('token-1');
+    expect(next.all('resync')).toHaveLength(1);
+    expect(next.all('join')).toHaveLength(0);
+    const repeated = next.last('command')?.body;
+    expect(repeated?.case === 'command' && sent?.case === 'command' && repeated.value.commandId === sent.value.commandId).toBe(true);
+    expect(world.peers).toHaveLength(1);
+    expect(next.all('setView')).toHaveLength(1);
+  });
+
+  it('joins again by itself with a new peer when the session is gone, as the person is now', async () => {
+    const { world, client, socket } = await joined();
+    client.command({ kind: 'setMicrophone', on: false });
+    socket.handlers.closed();
+    await world.clock.advance(1_000);
+    const next = world.server.welcome(false);
+    await settle();
+    const join = next.last('join')?.body;
+    expect(join?.case === 'join' && [join.value.name, join.value.invite, join.value.microphoneOn]).toEqual([INTENT.name, 'chair', false]);
+    expect(world.peers).toHaveLength(2);
+    const offer = next.last('offer')?.body;
+    expect(offer?.case === 'offer' && offer.value.newPeer).toBe(false);
+    letIn(next, 'me-2');
+    expect(client.status.state.kind).toBe('in');
+  });
+
+  it('notices a socket that has gone silent', async () => {
+    const { world } = await joined();
+    await world.clock.advance(SILENCE_LIMIT_MS + 2 * PING_INTERVAL_MS + 1_000);
+    expect(world.server.sockets.length).toBeGreaterThan(1);
+  });
+
+  it('spreads its retries and does not wait longer than a few seconds', async () => {
+    const { world, socket } = await joined();
+    world.server.reachable = false;
+    socket.handlers.closed();
+    await world.clock.advance(60_000);
+    const tries = world.server.sockets.length - 1;
+    expect(tries).toBeGreaterThan(12);
+    expect(tries).toBeLessThan(30);
+  });
+
+  it('keeps only the newest of wishes that name a state while it is away', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    for (const on of [false, true, false, true]) client.command({ kind: 'setMicrophone', on });
+    client.command({ kind: 'sendChat', text: 'a', toId: '' });
+    client.command({ kind: 'sendChat', text: 'b', toId: '' });
+    await world.clock.advance(1_000);
+    const next = world.server.welcome(true);
+    const ops = next.all('command').map((message) => (message.body.case === 'command' ? message.body.value.op.case : undefined));
+    expect(ops).toEqual(['setMicrophone', 'sendChat', 'sendChat']);
+  });
+});
+
+describe('MediaPeer recovery', () => {
+  it('restarts ICE when an interruption does not end by itself', async () => {
+    const { world, socket } = await joined();
+    world.peer.enter('disconnected');
+    await world.clock.advance(INTERRUPTION_GRACE_MS + 10);
+    expect(world.peers).toHaveLength(1);
+    expect(world.peer.offers.map((offer) => offer.iceRestart)).toEqual([false, true]);
+    expect(socket.all('offer')).toHaveLength(2);
+  });
+
+  it('leaves an interruption alone that ends in time', async () => {
+    const { world, socket } = await joined();
+    world.peer.enter('disconnected');
+    await world.clock.advance(INTERRUPTION_GRACE_MS / 2);
+    world.peer.enter('connected');
+    await world.clock.advance(10_000);
+    expect(socket.all('offer')).toHaveLength(1);
+  });
+
+  it('throws the peer away after a few restarts in vain, and says that the next one is new', async () => {
+    const { world, socket } = await joined();
+    world.peer.enter('failed');
+    for (let n = 0; n < RESTART_LIMIT; n++) {
+      await settle();
+      answerOffer(socket);
+      await world.clock.advance(CONNECT_DEADLINE_MS + 10);
+      socket.tell({ case: 'speakers', value: {} });
+    }
+    expect(world.peers).toHaveLength(2);
+    const offer = socket.last('offer')?.body;
+    expect(offer?.case === 'offer' && offer.value.newPeer).toBe(true);
+  });
+
+  it('makes a new peer when the node asks for it, with the same tracks', async () => {
+    const { world, client, socket } = await joined();
+    const track = fakeTrack('microphone');
+    client.setTrack('microphone', track);
+    await settle();
+    socket.tell({ case: 'peerChanged', value: { state: WirePeerState.CONNECTED, pleaseReconnect: true } });
+    await settle();
+    expect(world.peers).toHaveLength(2);
+    expect(world.peer.transceivers[0]?.sender.track).toBe(track);
+  });
+
+  it('keeps its offer until signaling is back', async () => {
+    const { world, socket } = await joined();
+    socket.handlers.closed();
+    world.peer.enter('failed');
+    await world.clock.advance(1_000);
+    const next = world.server.welcome(true);
+    await settle();
+    expect(next.all('offer')).toHaveLength(1);
+    expect(world.peer.offers[world.peer.offers.length - 1]?.iceRestart).toBe(true);
+  });
+
+  it('offers again after a while when the node is not there', async () => {
+    const { world, client } = setUp();
+    client.start();
+    const socket = world.server.welcome();
+    await settle();
+    socket.reply(socket.last('offer'), { case: 'refused', value: { code: RefusalCode.MEDIA_UNAVAILABLE, retryAfterSeconds: 3 } });
+    await world.clock.advance(2_900);
+    expect(socket.all('offer')).toHaveLength(1);
+    await world.clock.advance(200);
+    expect(socket.all('offer')).toHaveLength(2);
+  });
+
+  it('does not offer in a tight circle when the browser takes no answer', async () => {
+    const { world, client } = setUp();
+    client.start();
+    const socket = world.server.welcome();
+    await settle();
+    for (let n = 0; n < 40; n++) {
+      world.peer.refusesAnswers = true;
+      answerOffer(socket);
+      await world.clock.advance(100);
+    }
+    expect(socket.all('offer').length).toBeLessThan(5);
+  });
+});
