@@ -23,6 +23,6 @@ set(HUITANG_LAYERS
   "media:core rtp codec"
   "api:core crypto conference store net proto"
   "worker:core proto crypto stun ice dtls srtp rtp codec sdp bwe peer sfu net"
-  "bot:core crypto stun ice dtls srtp rtp codec sdp bwe peer net media"
+  "bot:core crypto stun ice dtls srtp rtp codec sdp bwe peer net media proto"
   "sim:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu conference store proto"
 )

@@ -10,6 +10,7 @@ using CommandFunction = int (*)(std::span<char* const> args);
 
 int run_serve(std::span<char* const> args);
 int run_media(std::span<char* const> args);
+int run_bot(std::span<char* const> args);
 int run_version(std::span<char* const> args);
 
 }  // namespace huitang::app

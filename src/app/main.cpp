@@ -17,6 +17,7 @@ struct Row {
 constexpr Row kCommands[] = {
     {"serve", run_serve, "pages, signaling and conferences of one box"},
     {"media", run_media, "the media process: forwards sound and pictures"},
+    {"bot", run_bot, "native participants with test pictures and tones"},
     {"version", run_version, "print the version"},
 };
 

@@ -89,6 +89,8 @@ class BotPeer {
   std::optional<BotEvent> poll_event();
   std::optional<core::Instant> deadline() const;
 
+  /// New ICE credentials: a new offer() for the same peer, whose answer goes to handle_answer.
+  void restart_ice(core::Instant now) { transport_.restart_ice(now); }
   void set_microphone(bool on) { microphone_on_ = on; }
   void set_camera(core::Instant now, bool on);
   /// Says BYE and close_notify; poll_transmit once more.
