@@ -11,28 +11,34 @@ constexpr size_t kHandshakeHeader = 12;
 
 }  // namespace
 
-// RFC 6347 sections 4.1 and 4.2.2:
+// RFC 6347 section 4.1:
 //
-//   record     type(8) version(16) epoch(16) sequence_number(48) length(16)
-//   handshake  msg_type(8) length(24) message_seq(16) fragment_offset(24) fragment_length(24) fragment
+//   type(8) version(16) epoch(16) sequence_number(48) length(16) | fragments
 //
-// One fragment is expected in a record, as every known client sends them.
-std::optional<ClientHelloAssembler::Fragment> ClientHelloAssembler::parse_fragment(
-    core::ByteReader& datagram) {
+std::optional<ClientHelloAssembler::Record> ClientHelloAssembler::parse_record(core::ByteReader& datagram) {
   const uint8_t type = datagram.u8();
-  Fragment f{};
-  f.version = datagram.u16();
+  Record r;
+  r.version = datagram.u16();
   const uint16_t epoch = datagram.u16();
-  f.record_seq = static_cast<uint64_t>(datagram.u16()) << 32;
-  f.record_seq |= datagram.u32();
-  core::ByteReader record(datagram.take(datagram.u16()));
+  r.sequence_number = static_cast<uint64_t>(datagram.u16()) << 32;
+  r.sequence_number |= datagram.u32();
+  r.body = datagram.take(datagram.u16());
   if (datagram.failed() || type != kHandshakeRecord || epoch != 0) return std::nullopt;
+  return r;
+}
+
+// RFC 6347 section 4.2.2:
+//
+//   msg_type(8) length(24) message_seq(16) fragment_offset(24) fragment_length(24) | fragment
+//
+std::optional<ClientHelloAssembler::Fragment> ClientHelloAssembler::parse_fragment(core::ByteReader& record) {
   const uint8_t message = record.u8();
+  Fragment f;
   f.message_size = record.u24();
   f.message_seq = record.u16();
   f.offset = record.u24();
   f.bytes = record.take(record.u24());
-  if (record.failed() || record.remaining() != 0 || message != kClientHello) return std::nullopt;
+  if (record.failed() || message != kClientHello) return std::nullopt;
   if (f.message_size == 0 || f.message_size > kMaxMessage) return std::nullopt;
   if (f.offset > f.message_size || f.bytes.size() > f.message_size - f.offset) return std::nullopt;
   return f;
@@ -41,17 +47,26 @@ std::optional<ClientHelloAssembler::Fragment> ClientHelloAssembler::parse_fragme
 std::optional<core::Buffer> ClientHelloAssembler::add(core::Bytes datagram) {
   core::ByteReader reader(datagram);
   while (!reader.failed() && reader.remaining() > 0) {
-    if (const auto fragment = parse_fragment(reader)) {
-      add(*fragment);
-    } else {
+    const auto record = parse_record(reader);
+    if (!record) {
       ++dropped_;
+      continue;
     }
+    core::ByteReader fragments(record->body);
+    do {
+      if (const auto fragment = parse_fragment(fragments)) {
+        add(*record, *fragment);
+      } else {
+        ++dropped_;
+        break;
+      }
+    } while (fragments.remaining() > 0);
   }
   if (!started_ || received_ < message_.size()) return std::nullopt;
   return write_whole();
 }
 
-void ClientHelloAssembler::add(const Fragment& f) {
+void ClientHelloAssembler::add(const Record& record, const Fragment& f) {
   // A client that began anew (another length or number) supersedes what it sent before.
   if (!started_ || f.message_size != message_.size() || f.message_seq != message_seq_) {
     started_ = true;
@@ -61,8 +76,8 @@ void ClientHelloAssembler::add(const Fragment& f) {
     message_seq_ = f.message_seq;
     record_seq_ = 0;
   }
-  version_ = f.version;
-  record_seq_ = std::max(record_seq_, f.record_seq);
+  version_ = record.version;
+  record_seq_ = std::max(record_seq_, record.sequence_number);
   for (size_t i = 0; i < f.bytes.size(); ++i) {
     message_[f.offset + i] = f.bytes[i];
     received_ += have_[f.offset + i] ? 0 : 1;

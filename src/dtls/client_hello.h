@@ -25,16 +25,20 @@ class ClientHelloAssembler {
   uint64_t dropped() const { return dropped_; }
 
  private:
+  struct Record {
+    uint16_t version = 0;
+    uint64_t sequence_number = 0;
+    core::Bytes body;
+  };
   struct Fragment {
-    uint64_t record_seq;
-    uint16_t version;
-    uint16_t message_seq;
-    size_t message_size;
-    size_t offset;
+    size_t message_size = 0;
+    uint16_t message_seq = 0;
+    size_t offset = 0;
     core::Bytes bytes;
   };
-  static std::optional<Fragment> parse_fragment(core::ByteReader& datagram);
-  void add(const Fragment& fragment);
+  static std::optional<Record> parse_record(core::ByteReader& datagram);
+  static std::optional<Fragment> parse_fragment(core::ByteReader& record);
+  void add(const Record& record, const Fragment& fragment);
   core::Buffer write_whole() const;
 
   core::Buffer message_;
