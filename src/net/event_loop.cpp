@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <span>
 
 #include "core/check.h"
 #include "net/clock.h"
@@ -17,12 +19,21 @@ uint32_t to_epoll(Interest interest) {
   return (interest.read ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.write ? EPOLLOUT : 0u);
 }
 
-/// Rounded up to whole milliseconds, so that a deadline is never busy-waited for; -1 = no limit.
-int to_timeout_ms(std::optional<core::Duration> wait) {
-  if (!wait) return -1;
-  if (*wait <= core::Duration()) return 0;
-  const core::Duration bounded = std::min(*wait, core::Duration::seconds(3600));
-  return static_cast<int>((bounded + core::Duration::nanos(999'999)).to_millis());
+/// Waits to the nanosecond, so that pacing is not rounded to milliseconds; kernels before 5.11 only know
+/// those.
+int wait_for_events(int epoll, std::span<epoll_event> events, std::optional<core::Duration> limit) {
+  static std::atomic<bool> has_precise_wait{true};
+  const int room = static_cast<int>(events.size());
+  const core::Duration wait =
+      std::clamp(limit.value_or(core::Duration()), core::Duration(), core::Duration::seconds(3600));
+  if (has_precise_wait) {
+    const timespec precise{wait.to_nanos() / 1'000'000'000, wait.to_nanos() % 1'000'000'000};
+    const int n = ::epoll_pwait2(epoll, events.data(), room, limit ? &precise : nullptr, nullptr);
+    if (n >= 0 || errno != ENOSYS) return n;
+    has_precise_wait = false;
+  }
+  const auto rounded_up = static_cast<int>((wait + core::Duration::nanos(999'999)).to_millis());
+  return ::epoll_wait(epoll, events.data(), room, limit ? rounded_up : -1);
 }
 
 }  // namespace
@@ -103,7 +114,7 @@ std::optional<core::Instant> EventLoop::next_deadline() const {
 
 void EventLoop::wait(std::optional<core::Duration> limit) {
   epoll_event events[64];
-  const int n = ::epoll_wait(epoll_.get(), events, 64, to_timeout_ms(limit));
+  const int n = wait_for_events(epoll_.get(), events, limit);
   now_ = monotonic_now();
   ready_.clear();
   for (int i = 0; i < n; ++i) {

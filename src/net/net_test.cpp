@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -81,6 +82,36 @@ TEST_P(UdpPair, a_full_batch_flushes_by_itself_and_loses_nothing) {
   EXPECT_EQ(batch_.counters().blocked + batch_.counters().refused, 0u);
 }
 
+TEST_P(UdpPair, a_run_that_segmentation_is_refused_for_goes_packet_by_packet) {
+  const int no_checksum = 1;  // the kernel does not segment what it need not sum (EINVAL or EIO)
+  ASSERT_EQ(::setsockopt(a_.fd(), SOL_SOCKET, SO_NO_CHECK, &no_checksum, sizeof no_checksum), 0);
+  for (uint8_t i = 0; i < 6; ++i) put(1000, i, b_);
+  put(50, 6, a_);
+  batch_.flush();
+  const auto got = receive_all(b_, 6);
+  ASSERT_EQ(got.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(got[i], core::Buffer(1000, static_cast<uint8_t>(i)));
+  EXPECT_EQ(receive_all(a_, 1).size(), 1u);
+  EXPECT_EQ(batch_.counters().gso_fallbacks, 1u);
+  EXPECT_EQ(batch_.counters().datagrams, 7u);
+  EXPECT_EQ(batch_.counters().runs, 7u);
+  EXPECT_EQ(batch_.counters().refused, 0u);
+}
+
+TEST(UdpSocket, lets_the_path_fragment_what_it_cannot_carry_whole) {
+  const UdpSocket v4 = UdpSocket::open(loopback()).value();
+  const UdpSocket v6 = UdpSocket::open({}).value();
+  const auto option = [](const UdpSocket& socket, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(socket.fd(), level, name, &value, &size), 0);
+    return value;
+  };
+  EXPECT_EQ(option(v4, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+  EXPECT_EQ(option(v6, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
+  EXPECT_EQ(option(v6, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);  // mapped IPv4
+}
+
 TEST_P(UdpPair, reserved_slots_may_be_abandoned_one_by_one) {
   const SendBatch::Destination to{b_.local(), {}};
   const auto slots = batch_.reserve(std::vector{to, to, to});
@@ -155,6 +186,19 @@ TEST(EventLoop, timers_run_in_order_of_time_and_not_when_cancelled) {
   loop.cancel(cancelled);
   EXPECT_TRUE(turn_until(loop, [&] { return order.size() == 2; }));
   EXPECT_EQ(order, "ab");
+}
+
+TEST(EventLoop, waits_to_less_than_a_millisecond) {
+  EventLoop loop;
+  Duration shortest = Duration::max();
+  // The best of many, because a busy machine may wake us late.
+  for (int i = 0; i < 200 && shortest >= Duration::micros(700); ++i) {
+    const core::Instant begin = monotonic_now();
+    loop.run_once(Duration::micros(200));
+    EXPECT_GE(monotonic_now() - begin, Duration::micros(200));
+    shortest = std::min(shortest, monotonic_now() - begin);
+  }
+  EXPECT_LT(shortest, Duration::micros(700));
 }
 
 TEST(EventLoop, stop_from_another_thread_ends_run) {

@@ -219,11 +219,13 @@ void SendBatch::send_messages(size_t count) {
         ::sendmmsg(socket_.fd(), s_->messages.data() + at, static_cast<unsigned>(count - at), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
+      // A full socket buffer is full for all destinations: asking again for each would only burn the turn.
+      if (errno == EAGAIN || errno == ENOBUFS) return drop_blocked(at, count);
       const State::Run& run = s_->runs[at];
       if (run.packets > 1 && (errno == EIO || errno == EINVAL || errno == EOPNOTSUPP || errno == EMSGSIZE))
         send_singly(at);
       else
-        (errno == EAGAIN || errno == ENOBUFS ? counters_.blocked : counters_.refused) += run.packets;
+        counters_.refused += run.packets;
       ++at;
       continue;
     }
@@ -234,6 +236,10 @@ void SendBatch::send_messages(size_t count) {
     counters_.runs += static_cast<uint64_t>(n);
     at += static_cast<size_t>(n);
   }
+}
+
+void SendBatch::drop_blocked(size_t first, size_t count) {
+  for (size_t i = first; i < count; ++i) counters_.blocked += s_->runs[i].packets;
 }
 
 void SendBatch::flush() {

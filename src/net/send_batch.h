@@ -82,6 +82,7 @@ class SendBatch {
   size_t run_length(size_t first) const;
   void send_messages(size_t count);
   void send_singly(size_t message);
+  void drop_blocked(size_t first, size_t count);
   std::unique_ptr<State> s_;
   UdpSocket& socket_;
   bool gso_;

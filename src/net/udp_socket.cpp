@@ -141,6 +141,11 @@ core::Result<void, core::Failure> UdpSocket::configure(const UdpSocketOptions& o
     ::setsockopt(fd(), IPPROTO_IP, IP_TOS, &tos, sizeof tos);
     if (ipv6_) ::setsockopt(fd(), IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
   }
+  // Large datagrams are fragmented on the way rather than refused: a path (VPN) below our MTU budget would
+  // otherwise lose every full packet, and a forged ICMP message could shrink any.
+  const int fragment = IP_PMTUDISC_DONT, fragment_v6 = IPV6_PMTUDISC_DONT;
+  ::setsockopt(fd(), IPPROTO_IP, IP_MTU_DISCOVER, &fragment, sizeof fragment);
+  if (ipv6_) ::setsockopt(fd(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, &fragment_v6, sizeof fragment_v6);
   gro_ = options.gro && enable(fd(), SOL_UDP, UDP_GRO);
   int segment = 0;
   socklen_t segment_size = sizeof segment;
