@@ -60,7 +60,8 @@ class Client {
     name_streams();
   }
 
-  void grow(const sdp::ClientShape& shape) {
+  /// Before the first offer.
+  void reshape(const sdp::ClientShape& shape) {
     lines_ = sdp::client_lines(shape);
     name_streams();
   }
