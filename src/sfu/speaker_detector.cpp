@@ -7,10 +7,16 @@ namespace huitang::sfu {
 void SpeakerDetector::follow(core::Instant now, std::span<const TalkerSelector::Member> members) {
   for (const auto& m : members) {
     if (m.meter.slow_loudness(now) < LevelMeter::kSpeaking) continue;
-    const auto [it, is_new] = speeches_.try_emplace(m.source, Speech{now, now});
-    it->second.last_loud = now;
+    auto it = std::ranges::find(speeches_, m.source, &Speech::source);
+    if (it == speeches_.end()) it = speeches_.insert(it, {m.source, now, now});
+    it->last_loud = now;
   }
-  std::erase_if(speeches_, [&](const auto& s) { return now - s.second.last_loud > kPause; });
+  std::erase_if(speeches_, [&](const Speech& s) { return now - s.last_loud > kPause; });
+}
+
+const SpeakerDetector::Speech* SpeakerDetector::find_speech(uint32_t source) const {
+  const auto it = std::ranges::find(speeches_, source, &Speech::source);
+  return it == speeches_.end() ? nullptr : &*it;
 }
 
 bool SpeakerDetector::handle_timeout(core::Instant now, std::span<const TalkerSelector::Member> members) {
@@ -18,7 +24,7 @@ bool SpeakerDetector::handle_timeout(core::Instant now, std::span<const TalkerSe
   if (speeches_.empty()) return false;
   if (!active_left_ && now - shown_since_ < kMinShown) return false;
   const core::Duration hold = active_left_ ? kFirstHold : kHold;
-  const bool active_speaks = !active_left_ && speeches_.contains(speakers_[0]);
+  const bool active_speaks = !active_left_ && find_speech(speakers_[0]) != nullptr;
 
   const TalkerSelector::Member* best = nullptr;
   float loudest = 0;
@@ -31,8 +37,8 @@ bool SpeakerDetector::handle_timeout(core::Instant now, std::span<const TalkerSe
       }
       continue;
     }
-    const auto it = speeches_.find(m.source);
-    if (it == speeches_.end() || now - it->second.began < hold || loudness <= loudest) continue;
+    const Speech* speech = find_speech(m.source);
+    if (speech == nullptr || now - speech->began < hold || loudness <= loudest) continue;
     loudest = loudness;
     best = &m;
   }
@@ -55,7 +61,7 @@ void SpeakerDetector::take_over(core::Instant now, uint32_t source) {
 }
 
 void SpeakerDetector::forget(uint32_t source) {
-  speeches_.erase(source);
+  std::erase_if(speeches_, [&](const Speech& s) { return s.source == source; });
   const auto end = speakers_.begin() + static_cast<ptrdiff_t>(count_);
   const auto at = std::find(speakers_.begin(), end, source);
   if (at == end) return;

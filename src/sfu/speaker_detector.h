@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_map>
+#include <vector>
 
 #include "core/time.h"
 #include "sfu/talker_selector.h"
@@ -39,13 +39,15 @@ class SpeakerDetector {
 
  private:
   struct Speech {
+    uint32_t source = 0;
     core::Instant began;
     core::Instant last_loud;
   };
   void follow(core::Instant now, std::span<const TalkerSelector::Member> members);
+  const Speech* find_speech(uint32_t source) const;
   void take_over(core::Instant now, uint32_t source);
 
-  std::unordered_map<uint32_t, Speech> speeches_;  ///< of those speaking now; touched at timeouts only
+  std::vector<Speech> speeches_;  ///< of those speaking now: few
   std::array<uint32_t, kRemembered> speakers_{};
   size_t count_ = 0;
   core::Instant shown_since_;
