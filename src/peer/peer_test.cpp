@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "peer/allocation_count.h"
@@ -127,6 +129,31 @@ TEST(Peer, answers_with_its_slots_paired_for_lip_sync) {
   EXPECT_EQ(world.peer.find_source(LineUse::Camera)->rids, (std::vector<std::string>{"q", "h", "f"}));
   EXPECT_NE(world.peer.extension_ids().mid, 0);
   EXPECT_NE(world.peer.extension_ids().transport_cc, 0);
+}
+
+TEST(Peer, answers_the_offers_of_the_installed_browsers) {
+  for (const char* name :
+       {"chromium-156-full", "chromium-156-pruned", "firefox-153-full", "firefox-153-pruned"}) {
+    std::ifstream file("tests/golden/sdp/" + std::string(name) + ".offer.sdp");
+    const std::string offer((std::istreambuf_iterator<char>(file)), {});
+    ASSERT_FALSE(offer.empty()) << "run from the top of the source tree";
+    World world(9);
+    const auto answer = world.peer.handle_offer(world.now, offer, world.client.lines());
+    ASSERT_TRUE(answer.has_value()) << name << ": " << answer.error().reason;
+    EXPECT_EQ(world.peer.find_source(LineUse::Camera)->rids, (std::vector<std::string>{"q", "h", "f"}))
+        << name;
+    for (const SourceLine& source : world.peer.sources()) EXPECT_FALSE(source.is_rejected) << name;
+    for (const SlotLine& slot : world.peer.slots()) EXPECT_FALSE(slot.is_rejected) << name;
+    const auto streams = world.peer.snapshot().streams;  // microphone, screen with RTX, screen audio
+    EXPECT_EQ(streams.size(), 4u) << name;
+    EXPECT_EQ(std::count_if(streams.begin(), streams.end(), [](const InboundStream& s) { return s.is_rtx; }),
+              1);
+    // The same again is no restart, and changes nothing.
+    const std::string ufrag = world.peer.snapshot().ice.ufrag;
+    ASSERT_TRUE(world.peer.handle_offer(world.now, offer, world.client.lines()).has_value());
+    EXPECT_EQ(world.peer.snapshot().ice.ufrag, ufrag) << name;
+    EXPECT_EQ(world.peer.snapshot().streams, streams) << name;
+  }
 }
 
 TEST(Peer, a_broken_first_offer_leaves_nothing_behind) {
