@@ -34,7 +34,7 @@ bool is_remembered(const std::string& command_id, const Actor& actor) {
   return has_name && !command_id.empty() && command_id.size() <= kMaxCommandId;
 }
 
-// People who are gone may still repeat their last command; the memory of as many as these is kept.
+// People who are gone may still repeat their last commands; so many of them are remembered, the latest to join.
 void forget_commands_of_gone(State& state) {
   size_t gone = 0;
   for (auto it = state.done_commands.end(); it != state.done_commands.begin();) {
@@ -49,7 +49,6 @@ void commit_gone(State& state, const Gone& gone) {
   if (gone.reason == v1::LEAVE_REASON_REMOVED)
     push_capped(state.barred, it->second.session, state.info.settings.limits.barred_kept);
   state.participants.erase(it);
-  state.done_commands.erase(gone.id);
 }
 
 }  // namespace
