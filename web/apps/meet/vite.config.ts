@@ -23,7 +23,10 @@ function precompress(): Plugin {
   return { name: 'huitang-precompress', apply: 'build', closeBundle: () => compress(OUT) };
 }
 
+// `vite` and `vite preview` show the pages of this tree in front of a running server (HUITANG_SERVER) or the mock.
 const server = process.env['HUITANG_SERVER'] ?? 'http://127.0.0.1:8788';
+const toServer = { target: server, secure: false, changeOrigin: true, headers: { origin: server } };
+const proxy = { '/ws': { ...toServer, ws: true }, '/api': toServer, '/huitang.v1.': toServer, '/trust': toServer };
 
 export default defineConfig({
   plugins: [react(), precompress()],
@@ -35,12 +38,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
   },
-  server: {
-    proxy: {
-      '/ws': { target: server.replace(/^http/, 'ws'), ws: true, secure: false },
-      '/api': { target: server, secure: false },
-      '/huitang.v1.': { target: server, secure: false },
-      '/trust': { target: server, secure: false },
-    },
-  },
+  server: { proxy },
+  preview: { proxy },
 });
