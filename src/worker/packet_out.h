@@ -10,7 +10,8 @@ class PacketOut {
  public:
   virtual ~PacketOut() = default;
   /// Room for one datagram to `to` (at least 1472 bytes); ended by commit() with its size, 0 to abandon it.
-  virtual core::MutableBytes slot(const core::SocketAddress& to) = 0;
+  /// It leaves from `local`, the address that the client talks to; all zeros let the system choose.
+  virtual core::MutableBytes slot(const core::SocketAddress& to, const core::IpAddress& local) = 0;
   virtual void commit(size_t size) = 0;
   /// Everything committed leaves now.
   virtual void flush() = 0;

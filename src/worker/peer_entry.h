@@ -33,6 +33,8 @@ struct PeerEntry {
   std::optional<sfu::ReceiverIndex> receiver;
   std::vector<InboundLine> lines;
   std::vector<core::SocketAddress> addresses;  ///< of this peer in the worker's table
+  core::IpAddress
+      local;  ///< to which the client's checks come, so from which it must hear; zeros: the socket's
   std::vector<std::string> fragments;
 
   rtp::ExtensionIds extension_ids;  ///< of the last accepted offer

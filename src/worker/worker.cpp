@@ -210,6 +210,7 @@ void Worker::handle_one(core::Instant now, const Datagram& datagram) {
     return;
   }
   mark_touched(*entry);
+  if (is_stun) entry->local = datagram.to;
   const peer::Received received = entry->peer->handle_datagram(now, datagram.from, datagram.bytes);
   if (const auto* rtp = std::get_if<peer::ReceivedRtp>(&received)) return handle_rtp(now, *entry, *rtp);
   if (const auto* rtcp = std::get_if<peer::ReceivedRtcp>(&received)) return handle_rtcp(now, *entry, *rtcp);
@@ -338,14 +339,14 @@ void Worker::mark_touched(PeerEntry& entry) {
 void Worker::drain_peer(core::Instant now, PeerEntry& entry) {
   while (const auto event = entry.peer->poll_event()) handle_peer_event(now, entry, *event);
   while (const auto transmit = entry.peer->poll_transmit()) {
-    const core::MutableBytes slot = out_.slot(transmit->to);
+    const core::MutableBytes slot = out_.slot(transmit->to, entry.local);
     const bool fits = transmit->bytes.size() <= slot.size();
     if (fits) std::memcpy(slot.data(), transmit->bytes.data(), transmit->bytes.size());
     out_.commit(fits ? transmit->bytes.size() : 0);
   }
   if (entry.peer->can_send()) {
     for (;;) {
-      const core::MutableBytes slot = out_.slot(*entry.peer->destination());
+      const core::MutableBytes slot = out_.slot(*entry.peer->destination(), entry.local);
       const size_t size = entry.peer->poll_feedback(now, slot);
       out_.commit(size);
       if (size == 0) break;
@@ -474,7 +475,7 @@ void Worker::send_packets_of(PeerEntry& entry, uint32_t first) {
 }
 
 void Worker::send_packet(PeerEntry& entry, const sfu::ForwardedPacket& packet) {
-  const core::MutableBytes slot = out_.slot(*entry.peer->destination());
+  const core::MutableBytes slot = out_.slot(*entry.peer->destination(), entry.local);
   const rtp::PacketHeader header{.payload_type = packet.payload_type,
                                  .marker = packet.marker,
                                  .sequence_number = static_cast<uint16_t>(packet.sequence),
@@ -549,7 +550,7 @@ void Worker::send_requests(core::Instant) {
 
 void Worker::send_rtcp(PeerEntry& entry, core::Bytes rtcp) {
   if (rtcp.empty() || !entry.peer->can_send()) return;
-  const core::MutableBytes slot = out_.slot(*entry.peer->destination());
+  const core::MutableBytes slot = out_.slot(*entry.peer->destination(), entry.local);
   out_.commit(entry.peer->seal_rtcp(rtcp, slot));
 }
 

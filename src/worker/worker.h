@@ -42,6 +42,7 @@ struct WorkerConfig {
 /// One datagram as received; the bytes are opened in place.
 struct Datagram {
   core::SocketAddress from;
+  core::IpAddress to;  ///< local address; zeros when the socket has only one
   core::MutableBytes bytes;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <set>
 
 #include "worker/test_client.h"
 
@@ -18,17 +19,21 @@ constexpr uint32_t kMicrophone = 11, kCamera = 12;
 
 class QueueOut final : public PacketOut {
  public:
-  core::MutableBytes slot(const core::SocketAddress& to) override {
+  core::MutableBytes slot(const core::SocketAddress& to, const core::IpAddress& local) override {
+    local_ = local;
     to_ = to;
     return room_;
   }
   void commit(size_t size) override {
+    if (size != 0) from.insert(local_);
     if (size != 0) queue.push_back({to_, {room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(size)}});
   }
   void flush() override {}
   std::deque<core::Transmit> queue;
+  std::set<core::IpAddress> from;  ///< local addresses used
 
  private:
+  core::IpAddress local_;
   core::SocketAddress to_;
   std::array<uint8_t, 1472> room_;
 };
@@ -76,7 +81,7 @@ class WorkerWithClients : public ::testing::Test {
   }
 
   void to_worker(const core::SocketAddress& from, core::Buffer bytes) {
-    const Datagram datagram{from, bytes};
+    const Datagram datagram{from, local_address_, bytes};
     worker_.handle_datagrams(now_, {&datagram, 1});
   }
 
@@ -145,6 +150,7 @@ class WorkerWithClients : public ::testing::Test {
   std::unique_ptr<srtp::Backend> backend_ = srtp::make_best_backend();
   bot::ClientTransport::Services services_{client_identity_, *backend_, random_};
   QueueOut out_;
+  core::IpAddress local_address_;  ///< as the socket reports it
   std::function<bool(const core::Transmit&)> drop_;
   Worker worker_;
   std::vector<std::unique_ptr<TestClient>> clients_;
@@ -272,6 +278,16 @@ TEST_F(WorkerWithClients, closing_the_owner_of_a_source_ends_the_source) {
   for (const auto& packet : video.next_frame(now_)) to_worker(next.address(), next.seal(packet, "1", "f"));
   run(Duration::millis(50));
   EXPECT_GT(listener.count_of(kCamera), 0u);
+}
+
+TEST_F(WorkerWithClients, everything_leaves_from_the_address_the_client_talks_to) {
+  local_address_ = core::IpAddress::v4(10, 0, 0, 9);
+  TestClient& speaker = add_client();
+  TestClient& listener = add_client();
+  publish(speaker);
+  show_camera(listener);
+  send_media(speaker, Duration::seconds(1));
+  EXPECT_EQ(out_.from, std::set<core::IpAddress>{local_address_});
 }
 
 TEST_F(WorkerWithClients, a_broken_offer_is_refused_with_a_reason_and_leaves_no_peer) {

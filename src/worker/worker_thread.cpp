@@ -35,7 +35,9 @@ void pin_this_thread(uint32_t n) {
 class WorkerThread::SocketOut final : public PacketOut {
  public:
   explicit SocketOut(net::SendBatch& batch) : batch_(batch) {}
-  core::MutableBytes slot(const core::SocketAddress& to) override { return batch_.slot(to); }
+  core::MutableBytes slot(const core::SocketAddress& to, const core::IpAddress& local) override {
+    return batch_.slot(to, local);
+  }
   void commit(size_t size) override { batch_.commit(size); }
   void flush() override { batch_.flush(); }
 
@@ -90,7 +92,7 @@ void WorkerThread::receive(core::Instant now) {
     const auto received = socket_.receive();
     if (received.empty()) return;
     datagrams_.clear();
-    for (const net::ReceivedDatagram& d : received) datagrams_.push_back({d.from, d.bytes});
+    for (const net::ReceivedDatagram& d : received) datagrams_.push_back({d.from, d.to, d.bytes});
     worker_->handle_datagrams(now, datagrams_);
   }
 }
