@@ -194,7 +194,7 @@ Received Peer::handle_rtp(core::Instant now, core::MutableBytes datagram) {
 }
 
 Received Peer::handle_opened_rtp(core::Instant now, core::MutableBytes packet, size_t datagram_size) {
-  auto view = rtp::parse_packet(packet);
+  const auto view = rtp::parse_packet(packet);
   if (!view) {
     ++counters_.malformed;
     return {};
@@ -205,50 +205,64 @@ Received Peer::handle_opened_rtp(core::Instant now, core::MutableBytes packet, s
                             core::ByteCount(static_cast<int64_t>(datagram_size)));
   }
   const InboundTable::PayloadType type = inbound_.payload_type(view->header.payload_type);
-  if (type.kind == InboundTable::PayloadType::Kind::Unknown) {
-    ++counters_.unknown_codec;
-    return {};
-  }
   const bool is_rtx = type.kind == InboundTable::PayloadType::Kind::Rtx;
-  const InboundStream* stream = inbound_.find_or_learn(view->header.ssrc, is_rtx, extensions.hints);
-  if (stream == nullptr) {
-    ++counters_.unknown_stream;
-    return {};
-  }
+  const InboundStream* stream = find_stream(view->header.ssrc, type, extensions.hints);
+  if (stream == nullptr) return {};
+
   ReceivedRtp out;
+  out.packet = *view;
+  if (is_rtx && !unwrap_retransmission(packet, *stream, type, out.packet)) return {};
   out.source = stream->source;
   out.use = sources_[stream->source].line.use;
   out.layer = stream->layer;
   out.codec = type.codec;
-  if (is_audio(out.codec) != (sdp::kind_of(out.use) == sdp::MediaKind::Audio)) {
-    ++counters_.unknown_codec;
-    return {};
-  }
-  if (is_rtx) {
-    if (view->payload_size == 0) {
-      ++counters_.probes_in;
-      return {};
-    }
-    const auto original = inbound_.original_of(*stream);
-    if (!original) {
-      ++counters_.unknown_stream;
-      return {};
-    }
-    packet = rtp::unwrap_rtx(packet, {type.original, *original});
-    view = rtp::parse_packet(packet);
-    if (packet.empty() || !view) {
-      ++counters_.malformed;
-      return {};
-    }
-    ++counters_.retransmissions_in;
-  }
-  out.packet = *view;
   out.is_retransmission = is_rtx;
   out.audio_level = extensions.audio_level;
   out.transport_number = extensions.transport_number;
   out.abs_send_time = extensions.abs_send_time;
   out.arrived = now;
   return out;
+}
+
+// The line that the packet is for, if its codec is one of that line.
+const InboundStream* Peer::find_stream(uint32_t ssrc, const InboundTable::PayloadType& type,
+                                       const InboundTable::Hints& hints) {
+  if (type.kind == InboundTable::PayloadType::Kind::Unknown) {
+    ++counters_.unknown_codec;
+    return nullptr;
+  }
+  const bool is_rtx = type.kind == InboundTable::PayloadType::Kind::Rtx;
+  const InboundStream* stream = inbound_.find_or_learn(ssrc, is_rtx, hints);
+  if (stream == nullptr) {
+    ++counters_.unknown_stream;
+    return nullptr;
+  }
+  if (is_audio(type.codec) != (sdp::kind_of(sources_[stream->source].line.use) == sdp::MediaKind::Audio)) {
+    ++counters_.unknown_codec;
+    return nullptr;
+  }
+  return stream;
+}
+
+bool Peer::unwrap_retransmission(core::MutableBytes packet, const InboundStream& stream,
+                                 const InboundTable::PayloadType& type, rtp::PacketView& view) {
+  if (view.payload_size == 0) {
+    ++counters_.probes_in;
+    return false;
+  }
+  const auto original = inbound_.original_of(stream);
+  if (!original) {
+    ++counters_.unknown_stream;
+    return false;
+  }
+  const auto unwrapped = rtp::parse_packet(rtp::unwrap_rtx(packet, {type.original, *original}));
+  if (!unwrapped) {
+    ++counters_.malformed;
+    return false;
+  }
+  view = *unwrapped;
+  ++counters_.retransmissions_in;
+  return true;
 }
 
 Received Peer::handle_rtcp(core::Instant now, core::MutableBytes datagram) {
@@ -460,43 +474,6 @@ bool Peer::is_consistent() const {
     case PeerState::Failed: return true;
   }
   return false;
-}
-
-const char* to_string(PeerState state) {
-  switch (state) {
-    case PeerState::New: return "new";
-    case PeerState::Connecting: return "connecting";
-    case PeerState::Connected: return "connected";
-    case PeerState::Disconnected: return "disconnected";
-    case PeerState::Failed: return "failed";
-  }
-  return "?";
-}
-
-const char* to_string(StateReason reason) {
-  switch (reason) {
-    case StateReason::None: return "";
-    case StateReason::NeverReached: return "no connectivity check ever came";
-    case StateReason::ConsentLost: return "no connectivity check for 30 seconds";
-    case StateReason::WrongFingerprint: return "not the certificate that the offer announced";
-    case StateReason::NoCommonProfile: return "no SRTP profile in common";
-    case StateReason::HandshakeTimeout: return "the DTLS handshake did not end";
-    case StateReason::HandshakeProtocol: return "the DTLS handshake failed";
-    case StateReason::ClosedByClient: return "closed by the client";
-    case StateReason::ClosedByNode: return "closed by the node";
-  }
-  return "?";
-}
-
-const char* to_string(PeerErrorCode code) {
-  switch (code) {
-    case PeerErrorCode::BadOffer: return "bad offer";
-    case PeerErrorCode::BadLines: return "bad lines";
-    case PeerErrorCode::LinesChanged: return "lines changed";
-    case PeerErrorCode::NewTransport: return "new transport";
-    case PeerErrorCode::Ended: return "ended";
-  }
-  return "?";
 }
 
 }  // namespace huitang::peer

@@ -165,6 +165,10 @@ class Peer {
 
   Received handle_rtp(core::Instant now, core::MutableBytes datagram);
   Received handle_opened_rtp(core::Instant now, core::MutableBytes packet, size_t datagram_size);
+  const InboundStream* find_stream(uint32_t ssrc, const InboundTable::PayloadType& type,
+                                   const InboundTable::Hints& hints);
+  bool unwrap_retransmission(core::MutableBytes packet, const InboundStream& stream,
+                             const InboundTable::PayloadType& type, rtp::PacketView& view);
   Received handle_rtcp(core::Instant now, core::MutableBytes datagram);
   void handle_dtls(core::Instant now, core::Bytes datagram);
   void take_ice_events(core::Instant now);
