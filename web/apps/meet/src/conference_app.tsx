@@ -1,7 +1,11 @@
 import { BrowserSlotPlayer, browserEnvironment, MeetingModel, type DeviceModel } from '@huitang/model';
-import { JoinPage, MeetingPage, OutPage } from '@huitang/ui';
-import { useEffect } from 'react';
+import { JoinPage, OutPage } from '@huitang/ui';
+import { lazy, Suspense, useEffect } from 'react';
 import { useStore } from 'zustand';
+
+/** Comes after the join form is on the screen, so that the form does not wait for it. */
+const loadMeetingPage = () => import('@huitang/ui/meeting');
+const MeetingPage = lazy(() => loadMeetingPage().then((module) => ({ default: module.MeetingPage })));
 
 export interface ConferenceTarget {
   readonly number: string;
@@ -21,6 +25,7 @@ export function openMeeting(target: ConferenceTarget, devices: DeviceModel): Mee
 
 export function ConferenceApp({ meeting, number }: { readonly meeting: MeetingModel; readonly number: string }) {
   const phase = useStore(meeting.store, (state) => state.phase);
+  useEffect(() => void loadMeetingPage(), []);
   useEffect(() => {
     const leave = (event: PageTransitionEvent) => {
       if (!event.persisted) meeting.leaveAtOnce();
@@ -38,7 +43,11 @@ export function ConferenceApp({ meeting, number }: { readonly meeting: MeetingMo
     case 'joining':
       return <JoinPage meeting={meeting} number={number} />;
     case 'in':
-      return <MeetingPage meeting={meeting} />;
+      return (
+        <Suspense>
+          <MeetingPage meeting={meeting} />
+        </Suspense>
+      );
     case 'out':
       return <OutPage devices={meeting.devices} reason={phase.reason} onRejoin={() => location.reload()} />;
   }

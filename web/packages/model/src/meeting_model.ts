@@ -1,5 +1,6 @@
 // One meeting of one person: takes what the client reports and what the person does, keeps the store that the pages
-// show, and asks the node for exactly the pictures on the stage.
+// show, and asks the node for exactly the pictures on the stage. Parts with a life of their own stand apart:
+// own_media.ts (what I send), stage.ts (what I see), quality_watch.ts, notices.ts, speaking_reminder.ts.
 
 import {
   ConferenceClient,
@@ -11,8 +12,8 @@ import {
   type ClientStatus,
   type Command,
   type Environment,
+  type Refusal,
   type ReplicaSnapshot,
-  type SlotCounts,
   type SlotId,
   type SlotPlayer,
   type SlotReceivers,
@@ -23,13 +24,12 @@ import { textToSend, visibleTo } from './chat';
 import type { DeviceModel, DeviceState } from './device_model';
 import type { Size } from './geometry';
 import { INITIAL_MEETING, meOf, type Connection, type MeetingState, type Panel, type Phase } from './meeting_state';
-import { NoticeBoard, noticeOf, type NoticeText } from './notices';
-import { compareSamples, sampleOf, type QualitySample } from './quality';
+import { NoticeBoard, noticeOf } from './notices';
+import { OwnMedia } from './own_media';
+import { QualityWatch } from './quality_watch';
 import { ownerOf, presentParticipants } from './roster';
 import { SpeakingReminder } from './speaking_reminder';
 import { planStage, viewOf, type LayoutChoice } from './stage';
-
-export const QUALITY_INTERVAL_MS = 2_000;
 
 export interface MeetingConfig {
   readonly number: string;
@@ -38,22 +38,25 @@ export interface MeetingConfig {
   readonly client: string;
 }
 
+interface Viewport {
+  readonly area: Size;
+  readonly pixelRatio: number;
+  readonly pageVisible: boolean;
+  /** Page of the gallery. */
+  readonly page: number;
+  readonly videoSlots: number;
+  readonly shareSlots: number;
+}
+
 export class MeetingModel {
   readonly store: StoreApi<MeetingState>;
   private readonly client: ConferenceClient;
+  private readonly own: OwnMedia;
   private readonly board: NoticeBoard;
+  private readonly quality: QualityWatch;
   private readonly reminder = new SpeakingReminder();
   private readonly subscriptions: Cancel[] = [];
-  private area: Size = { width: 0, height: 0 };
-  private pixelRatio = 1;
-  private pageVisible = true;
-  /** What the conference was last told of my own microphone and camera. */
-  private told = { microphone: false, camera: false };
-  private page = 0;
-  private slots: SlotCounts = { audio: 0, video: 0, share: 0, paired: 0 };
-  private trackSlots: ReadonlyMap<string, SlotId> = new Map();
-  private lastSample: QualitySample | undefined;
-  private stopQuality: Cancel | undefined;
+  private viewport: Viewport = { area: { width: 0, height: 0 }, pixelRatio: 1, pageVisible: true, page: 0, videoSlots: 0, shareSlots: 0 };
 
   constructor(
     private readonly env: Environment,
@@ -64,6 +67,15 @@ export class MeetingModel {
     this.store = createStore<MeetingState>(() => INITIAL_MEETING);
     this.board = new NoticeBoard(env.clock, (notices) => this.set({ notices }));
     this.client = new ConferenceClient(env, { language: config.language, client: config.client, number: config.number }, (event) => this.handle(event));
+    this.quality = new QualityWatch(env.clock, () => this.client.stats(), (quality) => this.set({ quality }));
+    this.own = new OwnMedia(devices, {
+      isIn: () => this.state.phase.kind === 'in',
+      isJoining: () => this.state.phase.kind === 'joining',
+      mutedByChair: () => meOf(this.state)?.mutedByChair === true,
+      command: (command, onDone) => this.command(command, onDone),
+      setTrack: (kind, track) => this.client.setTrack(kind, track),
+      shareChanged: (share) => this.set({ share }),
+    });
     player.onBlocked((soundBlocked) => this.set({ soundBlocked }));
     player.setSpeaker(devices.store.getState().preferences.speakerId);
     this.subscriptions.push(devices.store.subscribe((now, before) => this.handleDevices(now, before)));
@@ -76,13 +88,12 @@ export class MeetingModel {
   }
 
   join(name: string): void {
-    const devices = this.devices.store.getState();
     this.devices.prefer({ name });
     this.set({ joinRefusal: undefined });
     this.player.resume();
-    this.told = { microphone: devices.microphoneOn && devices.microphone.kind === 'open', camera: devices.cameraOn && devices.camera.kind === 'open' };
-    this.client.join({ number: this.config.number, name, invite: this.config.invite, microphoneOn: this.told.microphone, cameraOn: this.told.camera });
-    this.applyTracks();
+    const { microphone, camera } = this.own.beginJoin();
+    this.client.join({ number: this.config.number, name, invite: this.config.invite, microphoneOn: microphone, cameraOn: camera });
+    this.own.refresh();
   }
 
   leave(): void {
@@ -99,16 +110,12 @@ export class MeetingModel {
   }
 
   toggleMicrophone(): void {
-    this.setMicrophone(!this.isHeard());
+    this.setMicrophone(!this.own.isHeard());
   }
 
   setMicrophone(on: boolean): void {
     this.set({ askedToUnmute: false });
-    // Also when the microphone was on already: it may be the chair's mute that is to end.
-    if (on) this.told = { ...this.told, microphone: false };
-    void this.devices.setMicrophone(on).then(() => this.tellDevices());
-    this.applyTracks();
-    this.tellDevices();
+    this.own.setMicrophone(on);
   }
 
   toggleCamera(): void {
@@ -119,20 +126,8 @@ export class MeetingModel {
     this.set({ askedToUnmute: false });
   }
 
-  async toggleShare(): Promise<void> {
-    switch (this.state.share.kind) {
-      case 'none':
-        await this.startShare();
-        return;
-      case 'sharing':
-        this.command({ kind: 'stopShare', id: '' });
-        this.endShare();
-        return;
-      case 'starting':
-        return;
-      default:
-        unreachable(this.state.share);
-    }
+  toggleShare(): Promise<void> {
+    return this.own.toggleShare();
   }
 
   toggleHand(): void {
@@ -174,9 +169,14 @@ export class MeetingModel {
     this.command({ kind: 'end' });
   }
 
+  /** The same again closes it. */
+  togglePanel(panel: Panel): void {
+    this.showPanel(this.state.panel === panel ? 'none' : panel);
+  }
+
   showPanel(panel: Panel): void {
-    this.set({ panel: this.state.panel === panel ? 'none' : panel });
-    if (this.state.panel === 'chat') this.board.dismissWhere((text) => text.key === 'chat');
+    this.set({ panel });
+    if (panel === 'chat') this.board.dismissWhere((text) => text.key === 'chat');
     this.markChatRead();
   }
 
@@ -192,24 +192,20 @@ export class MeetingModel {
   }
 
   turnPage(step: 1 | -1): void {
-    this.page = Math.min(Math.max(0, this.state.stage.page + step), this.state.stage.pages - 1);
-    this.replan();
+    const { page, pages } = this.state.stage;
+    this.look({ page: Math.min(Math.max(0, page + step), pages - 1) });
   }
 
   setHideSelf(hideSelf: boolean): void {
     this.devices.prefer({ hideSelf });
-    this.replan();
   }
 
   setStageSize(area: Size, pixelRatio: number): void {
-    this.area = area;
-    this.pixelRatio = pixelRatio;
-    this.replan();
+    this.look({ area, pixelRatio });
   }
 
-  setPageVisible(visible: boolean): void {
-    this.pageVisible = visible;
-    this.sendView();
+  setPageVisible(pageVisible: boolean): void {
+    this.look({ pageVisible });
   }
 
   resumeSound(): void {
@@ -232,12 +228,12 @@ export class MeetingModel {
     });
   }
 
-  close(): void {
+  private close(): void {
     for (const unsubscribe of this.subscriptions) unsubscribe();
-    this.stopQuality?.();
+    this.quality.stop();
+    this.own.close();
     this.player.close();
     this.devices.close();
-    this.endShare();
   }
 
   private get state(): MeetingState {
@@ -247,6 +243,15 @@ export class MeetingModel {
   private set(change: Partial<MeetingState>): void {
     this.store.setState(change);
   }
+
+  private command(command: Command, onDone: () => void = () => undefined): void {
+    if (this.state.phase.kind !== 'in') return;
+    this.client.command(command, (outcome) => {
+      if (outcome.kind === 'done') onDone();
+    });
+  }
+
+  // --- What the client reports
 
   private handle(event: ClientEvent): void {
     switch (event.kind) {
@@ -263,7 +268,7 @@ export class MeetingModel {
         this.set({ joinRefusal: event.refusal });
         return;
       case 'commandRefused':
-        this.handleRefusedCommand(event.command, { key: 'refused', code: event.refusal.code });
+        this.handleRefusedCommand(event.command, event.refusal);
         return;
       case 'notice':
         this.board.add({ key: 'refused', code: event.refusal.code }, 'warning');
@@ -283,164 +288,81 @@ export class MeetingModel {
     const linkUp = status.link === 'ready';
     const peerUp = status.peer === 'connected';
     const phase = phaseOf(status, this.state.phase);
-    const connection = connectionOf(this.state.connection, linkUp && peerUp);
-    const isSame = this.state.phase.kind === phase.kind;
-    this.set({ linkUp, peerUp, connection, ...(isSame ? {} : { phase }) });
-    if (!isSame && phase.kind === 'in') this.handleEntered(status);
-    if (!isSame && phase.kind === 'out') this.close();
+    const isNew = this.state.phase.kind !== phase.kind;
+    this.set({ linkUp, peerUp, connection: connectionOf(this.state.connection, linkUp && peerUp), ...(isNew ? { phase } : {}) });
+    if (isNew && phase.kind === 'in') this.handleEntered();
+    if (isNew && phase.kind === 'out') this.close();
   }
 
-  private handleEntered(status: ClientStatus): void {
-    if (status.state.kind === 'in') this.set({ meId: status.state.participantId });
-    this.stopQuality?.();
-    this.scheduleQuality();
-    this.tellDevices();
+  private handleEntered(): void {
+    this.quality.start();
+    this.own.refresh();
     this.sendView();
   }
 
   private handleReplica(replica: ReplicaSnapshot, change: Change | undefined): void {
     const client = this.client.status.state;
     const meId = client.kind === 'in' ? client.participantId : this.state.meId;
+    // Those who have just gone still have names.
     const names = new Map([...this.state.participants.map((participant) => [participant.id, participant] as const), ...replica.participants]);
-    this.set({
-      meId,
-      conference: replica.conference,
-      participants: presentParticipants(replica.participants.values()),
-      chat: visibleTo(replica.chat, meId),
-    });
+    this.set({ meId, conference: replica.conference, participants: presentParticipants(replica.participants.values()), chat: visibleTo(replica.chat, meId) });
     this.markChatRead();
-    if (change !== undefined) {
-      const text = noticeOf(change, names, meId);
-      if (text !== undefined) this.board.add(text, text.key === 'youWereMuted' ? 'warning' : 'info');
-      this.announceChat(change, meId);
-      if (change.happening?.what === 'askedToUnmute' && change.happening.id === meId) this.handleAsked();
-    }
-    if (this.state.share.kind === 'sharing' && meOf(this.state)?.sharing === false) this.endShare();
+    if (change !== undefined) this.announce(change, names);
+    if (this.own.share.kind === 'sharing' && meOf(this.state)?.sharing === false) this.own.endShare();
     this.forgetLostPin();
-    this.applyTracks();
+    this.own.refresh();
     this.replan();
   }
 
-  private announceChat(change: Change, meId: string): void {
-    if (this.state.panel === 'chat') return;
+  private announce(change: Change, names: ReplicaSnapshot['participants']): void {
+    const { meId, panel } = this.state;
+    const text = noticeOf(change, names, meId);
+    if (text !== undefined) this.board.add(text, text.key === 'youWereMuted' ? 'warning' : 'info');
+    if (change.happening?.what === 'askedToUnmute' && change.happening.id === meId) {
+      this.own.handleAskedToUnmute();
+      this.set({ askedToUnmute: true });
+    }
+    if (panel === 'chat') return;
     for (const message of visibleTo(change.chat, meId)) {
       if (message.fromId !== meId) this.board.add({ key: 'chat', name: message.fromName, text: message.text });
     }
   }
 
-  private handleAsked(): void {
-    // The question comes with the microphone closed.
-    this.told = { ...this.told, microphone: false };
-    void this.devices.setMicrophone(false);
-    this.set({ askedToUnmute: true });
-  }
-
   private handleSpeakers(speakers: Speakers): void {
     const { participants, meId, speakerId } = this.state;
     const talking = new Set(speakers.sources.flatMap((source) => ownerOf(participants, source)?.id ?? []));
+    if (!sameMembers(talking, this.state.talking)) this.set({ talking });
     const active = speakers.active === 0 ? undefined : ownerOf(participants, speakers.active)?.id;
-    const next = active === undefined || active === meId ? speakerId : active;
-    this.set({ talking });
-    if (next === speakerId) return;
-    this.set({ speakerId: next });
+    if (active === undefined || active === meId || active === speakerId) return;
+    this.set({ speakerId: active });
     this.replan();
   }
 
-  private handleRefusedCommand(command: Command, text: NoticeText): void {
-    if (command.kind === 'startShare') this.endShare();
-    if (command.kind !== 'leave') this.board.add(text, 'warning');
+  private handleRefusedCommand(command: Command, refusal: Refusal): void {
+    if (command.kind === 'startShare') this.own.endShare();
+    if (command.kind !== 'leave') this.board.add({ key: 'refused', code: refusal.code }, 'warning');
   }
 
   private handleSlots(receivers: SlotReceivers): void {
-    this.slots = { audio: receivers.audio.length, video: receivers.video.length, share: receivers.share.length, paired: receivers.audio.length };
-    const tracks = new Map<string, SlotId>();
-    receivers.video.forEach((receiver, index) => tracks.set(receiver.track.id, { use: 'video', index }));
-    receivers.share.forEach((receiver, index) => tracks.set(receiver.track.id, { use: 'share', index }));
-    this.trackSlots = tracks;
     this.set({ shown: {} });
+    this.quality.use(receivers);
     this.player.use(receivers);
-    this.replan();
+    this.look({ videoSlots: receivers.video.length, shareSlots: receivers.share.length });
   }
+
+  // --- What the person's devices report
 
   private handleDevices(now: DeviceState, before: DeviceState): void {
     if (now.preferences.speakerId !== before.preferences.speakerId) this.player.setSpeaker(now.preferences.speakerId);
     if (now.preferences.hideSelf !== before.preferences.hideSelf) this.replan();
-    if (now.microphone === before.microphone && now.camera === before.camera && now.microphoneOn === before.microphoneOn) return;
-    this.applyTracks();
-    this.tellDevices();
-    if (now.camera !== before.camera) this.replan();
-  }
-
-  /** A device that is just opening counts as before, so that changing a camera does not blink. */
-  private tellDevices(): void {
-    if (this.state.phase.kind !== 'in') return;
-    const { microphone, camera, microphoneOn, cameraOn } = this.devices.store.getState();
-    const hears = microphoneOn && (microphone.kind === 'open' || (microphone.kind === 'opening' && this.told.microphone));
-    const sees = cameraOn && (camera.kind === 'open' || (camera.kind === 'opening' && this.told.camera));
-    const before = this.told;
-    this.told = { microphone: hears, camera: sees };
-    if (hears !== before.microphone) this.command({ kind: 'setMicrophone', on: hears });
-    if (sees !== before.camera) this.command({ kind: 'setCamera', on: sees });
   }
 
   private handleLevel(level: number): void {
-    const isOpenToOthers = this.state.phase.kind !== 'in' || this.isHeard();
-    if (this.reminder.handleLevel(this.env.clock.now(), level, !isOpenToOthers)) this.board.add({ key: 'speakingWhileMuted' }, 'warning');
+    const isMuted = this.state.phase.kind === 'in' && !this.own.isHeard();
+    if (this.reminder.handleLevel(this.env.clock.now(), level, isMuted)) this.board.add({ key: 'speakingWhileMuted' }, 'warning');
   }
 
-  private isHeard(): boolean {
-    const { microphoneOn, microphone } = this.devices.store.getState();
-    return microphoneOn && microphone.kind === 'open' && meOf(this.state)?.mutedByChair !== true;
-  }
-
-  /** Tracks reach the node only while they are meant to be heard or seen; before joining nothing is sent. */
-  private applyTracks(): void {
-    const { microphone, camera, microphoneOn, cameraOn } = this.devices.store.getState();
-    const isIn = this.state.phase.kind === 'in' || this.state.phase.kind === 'joining';
-    const mayBeHeard = isIn && microphoneOn && meOf(this.state)?.mutedByChair !== true;
-    this.client.setTrack('microphone', mayBeHeard && microphone.kind === 'open' ? microphone.track : null);
-    this.client.setTrack('camera', isIn && cameraOn && camera.kind === 'open' ? camera.track : null);
-  }
-
-  private async startShare(): Promise<void> {
-    this.set({ share: { kind: 'starting' } });
-    const screen = await this.devices.openScreen();
-    if (screen.kind !== 'ok') {
-      this.set({ share: { kind: 'none' } });
-      return;
-    }
-    const { video, audio } = screen;
-    video.addEventListener('ended', () => this.handleShareEnded(video));
-    this.client.setTrack('screen', video);
-    this.client.setTrack('screenAudio', audio ?? null);
-    this.command({ kind: 'startShare', withAudio: audio !== undefined }, () => {
-      if (this.state.share.kind === 'starting') this.set({ share: { kind: 'sharing', video, audio } });
-    });
-  }
-
-  /** By the browser's own "stop sharing" button. */
-  private handleShareEnded(video: MediaStreamTrack): void {
-    const { share } = this.state;
-    if (share.kind === 'sharing' && share.video === video) void this.toggleShare();
-  }
-
-  private endShare(): void {
-    const { share } = this.state;
-    this.client.setTrack('screen', null);
-    this.client.setTrack('screenAudio', null);
-    if (share.kind === 'sharing') {
-      share.video.stop();
-      share.audio?.stop();
-    }
-    this.set({ share: { kind: 'none' } });
-  }
-
-  private command(command: Command, onDone: () => void = () => undefined): void {
-    if (this.state.phase.kind !== 'in') return;
-    this.client.command(command, (outcome) => {
-      if (outcome.kind === 'done') onDone();
-    });
-  }
+  // --- What follows from it
 
   private markChatRead(): void {
     const newest = this.state.chat[this.state.chat.length - 1];
@@ -455,44 +377,27 @@ export class MeetingModel {
     if (owner === undefined || (pinned.startsWith('share:') && !owner.sharing)) this.set({ pinned: undefined });
   }
 
+  private look(change: Partial<Viewport>): void {
+    this.viewport = { ...this.viewport, ...change };
+    this.replan();
+  }
+
   private replan(): void {
     const { participants, meId, layout, pinned, speakerId, stage } = this.state;
-    const devices = this.devices.store.getState();
-    const plan = planStage({
-      participants,
-      meId,
-      hideSelf: devices.preferences.hideSelf,
-      layout,
-      pinned,
-      page: this.page,
-      area: this.area,
-      speakerId,
-      previous: stage.assignment,
-      videoSlots: this.slots.video,
-      shareSlots: this.slots.share,
-    });
+    const { hideSelf } = this.devices.store.getState().preferences;
+    const { area, page, videoSlots, shareSlots } = this.viewport;
+    const plan = planStage({ participants, meId, hideSelf, layout, pinned, speakerId, area, page, videoSlots, shareSlots, previous: stage.assignment });
     this.set({ stage: plan });
     this.sendView();
   }
 
   private sendView(): void {
-    this.client.setView(viewOf(this.state.stage, this.pixelRatio, this.pageVisible));
+    this.client.setView(viewOf(this.state.stage, this.viewport.pixelRatio, this.viewport.pageVisible));
   }
+}
 
-  private scheduleQuality(): void {
-    this.stopQuality = this.env.clock.schedule(QUALITY_INTERVAL_MS, () => void this.measureQuality());
-  }
-
-  private async measureQuality(): Promise<void> {
-    const report = await this.client.stats().catch(() => undefined);
-    if (this.state.phase.kind !== 'in') return;
-    if (report !== undefined) {
-      const sample = sampleOf(report);
-      this.set({ quality: compareSamples(this.lastSample, sample, this.trackSlots) });
-      this.lastSample = sample;
-    }
-    this.scheduleQuality();
-  }
+function sameMembers(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((member) => b.has(member));
 }
 
 function phaseOf(status: ClientStatus, before: Phase): Phase {

@@ -12,7 +12,7 @@ export type Panel = 'none' | 'participants' | 'chat';
 
 export type ShareState =
   | { readonly kind: 'none' }
-  | { readonly kind: 'starting' }
+  | { readonly kind: 'starting'; readonly video: MediaStreamTrack | undefined; readonly audio: MediaStreamTrack | undefined }
   | { readonly kind: 'sharing'; readonly video: MediaStreamTrack; readonly audio: MediaStreamTrack | undefined };
 
 export interface MeetingState {

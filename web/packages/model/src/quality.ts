@@ -68,7 +68,9 @@ export function compareSamples(before: QualitySample | undefined, after: Quality
     lost += delta.lost;
     received += delta.received;
     const slot = tracks.get(track);
-    if (slot !== undefined && delta.received > 0) bySlot[slotKey(slot)] = barsOf(lossOf(delta.lost, delta.received), delta.frozenFraction);
+    // A shared screen stands still by nature; that says nothing of the network.
+    const frozen = slot?.use === 'share' ? 0 : delta.frozenFraction;
+    if (slot !== undefined && delta.received > 0) bySlot[slotKey(slot)] = barsOf(lossOf(delta.lost, delta.received), frozen);
   }
   const loss = lossOf(lost, received);
   return { own: ownBars(loss, after.roundTripMs), bySlot, roundTripMs: after.roundTripMs, lossPercent: loss * 100 };

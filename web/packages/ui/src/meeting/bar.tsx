@@ -6,6 +6,7 @@ import type { ReactNode } from 'react';
 import { useStore } from 'zustand';
 import { useText } from '../i18n';
 import { cx } from '../parts/cx';
+import { Composer } from './chat_panel';
 import { LayoutMenu } from './layout_menu';
 
 interface BarButtonProps {
@@ -57,6 +58,7 @@ export function Bar({ meeting, onEnd, onSettings, onShortcuts }: BarProps) {
         <MicrophoneButton meeting={meeting} />
         <CameraButton meeting={meeting} />
         {meeting.devices.canShareScreen && <ShareButton meeting={meeting} />}
+        <QuickChat meeting={meeting} />
       </div>
       <div className="ht-bar-group ht-bar-middle">
         <HandButton meeting={meeting} />
@@ -71,6 +73,17 @@ export function Bar({ meeting, onEnd, onSettings, onShortcuts }: BarProps) {
       </div>
       </div>
     </footer>
+  );
+}
+
+/** One line of chat without opening the panel. */
+function QuickChat({ meeting }: { readonly meeting: MeetingModel }) {
+  const isPanelOpen = useStore(meeting.store, (state) => state.panel === 'chat');
+  if (isPanelOpen) return null;
+  return (
+    <div className="ht-quick-chat">
+      <Composer meeting={meeting} to="" />
+    </div>
   );
 }
 
@@ -140,7 +153,7 @@ function ParticipantsButton({ meeting }: { readonly meeting: MeetingModel }) {
   const isOpen = useStore(meeting.store, (state) => state.panel === 'participants');
   const count = useStore(meeting.store, (state) => state.participants.length);
   return (
-    <BarButton label={t('bar.participants')} icon={<Users size={22} aria-hidden />} testId="participants" pressed={isOpen} tone={isOpen ? 'active' : 'plain'} badge={String(count)} shortcut="P" onClick={() => meeting.showPanel('participants')} />
+    <BarButton label={t('bar.participants')} icon={<Users size={22} aria-hidden />} testId="participants" pressed={isOpen} tone={isOpen ? 'active' : 'plain'} badge={String(count)} shortcut="P" onClick={() => meeting.togglePanel('participants')} />
   );
 }
 
@@ -149,7 +162,7 @@ function ChatButton({ meeting }: { readonly meeting: MeetingModel }) {
   const isOpen = useStore(meeting.store, (state) => state.panel === 'chat');
   const unread = useStore(meeting.store, (state) => unreadCount(state.chat, state.lastReadChat, state.meId));
   const badge = unread === 0 || isOpen ? undefined : unread > 99 ? '99+' : String(unread);
-  return <BarButton label={t('bar.chat')} icon={<MessageSquare size={22} aria-hidden />} pressed={isOpen} tone={isOpen ? 'active' : 'plain'} badge={badge} shortcut="C" onClick={() => meeting.showPanel('chat')} />;
+  return <BarButton label={t('bar.chat')} icon={<MessageSquare size={22} aria-hidden />} pressed={isOpen} tone={isOpen ? 'active' : 'plain'} badge={badge} shortcut="C" onClick={() => meeting.togglePanel('chat')} />;
 }
 
 function LockButton({ meeting }: { readonly meeting: MeetingModel }) {

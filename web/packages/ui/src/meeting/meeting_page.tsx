@@ -3,7 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { cx } from '../parts/cx';
 import { Bar } from './bar';
-import { ChatPanel, Composer } from './chat_panel';
+import { ChatPanel } from './chat_panel';
 import { AloneCard, ConnectionBanner, MyShare, Notices, UnmuteQuestion } from './overlays';
 import { ParticipantsPanel } from './participants_panel';
 import { EndQuestion, SettingsSheet, ShortcutSheet } from './sheets';
@@ -52,11 +52,6 @@ export function MeetingPage({ meeting }: { readonly meeting: MeetingModel }) {
       </main>
       {panel === 'participants' && <ParticipantsPanel meeting={meeting} onMessage={message} />}
       {panel === 'chat' && <ChatPanel meeting={meeting} to={chatTo} onTo={setChatTo} />}
-      {panel !== 'chat' && (
-        <div className="ht-quick-chat">
-          <Composer meeting={meeting} to="" />
-        </div>
-      )}
       <Bar meeting={meeting} onEnd={() => setSheet('end')} onSettings={() => setSheet('settings')} onShortcuts={openShortcuts} />
       <UnmuteQuestion meeting={meeting} />
       {sheet === 'settings' && <SettingsSheet meeting={meeting} onClose={closeSheet} />}
