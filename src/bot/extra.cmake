@@ -1,1 +1,1 @@
-target_link_libraries(huitang_bot ${HUITANG_SCOPE} OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+target_link_libraries(huitang_bot ${HUITANG_SCOPE} huitang_asio)
