@@ -36,7 +36,7 @@ class Session {
     forwarder_.set_view(now_, PeerId(0), view);
   }
   void run() {
-    while (in_.remaining() > 0) {
+    while (!in_.failed() && in_.remaining() > 0) {
       step();
       collect();
       if (!forwarder_.is_consistent()) std::abort();
