@@ -210,6 +210,7 @@ awaitable<void> HttpsServer::Impl::serve(tcp::socket socket, core::IpAddress fro
 
 awaitable<void> HttpsServer::Impl::serve_http(TlsStream stream, core::IpAddress from) {
   beast::flat_buffer buffer(kMaxHeader + kMaxBody);
+  const HttpRequest not_asked;  // a named one: gcc 12 destroys temporaries of a co_await twice
   bool first = true;
   while (!stopping) {
     http::request_parser<http::string_body> parser;
@@ -225,7 +226,7 @@ awaitable<void> HttpsServer::Impl::serve_http(TlsStream stream, core::IpAddress 
     if (error == http::error::body_limit || error == http::error::header_limit) {
       metrics.add(Metric::HttpRefused);
       HttpReply too_big = text_reply(413, "text/plain; charset=utf-8", "the request is too large\n");
-      co_await write_reply(stream, HttpRequest{}, std::move(too_big), false);
+      co_await write_reply(stream, not_asked, std::move(too_big), false);
       break;
     }
     if (error) break;
@@ -239,7 +240,7 @@ awaitable<void> HttpsServer::Impl::serve_http(TlsStream stream, core::IpAddress 
         co_return;
       }
       metrics.add(Metric::HttpRefused);
-      co_await write_reply(stream, HttpRequest{}, std::move(*refused), false);
+      co_await write_reply(stream, not_asked, std::move(*refused), false);
       break;
     }
     const bool keep_alive = message.keep_alive();

@@ -257,5 +257,6 @@ bool Server::media_ready() const { return impl_->media && impl_->media->is_ready
 uint16_t Server::port() const { return impl_->https->port(); }
 Metrics& Server::metrics() { return impl_->metrics; }
 ConferenceHost& Server::host() { return *impl_->host; }
+ClientSockets& Server::sockets() { return *impl_->https; }
 
 }  // namespace huitang::api

@@ -19,6 +19,7 @@
 
 namespace huitang::api {
 
+class ClientSockets;
 class ConferenceHost;
 
 struct ServerConfig {
@@ -53,6 +54,7 @@ class Server {
   uint16_t port() const;
   Metrics& metrics();
   ConferenceHost& host();
+  ClientSockets& sockets();
 
  private:
   struct Impl;

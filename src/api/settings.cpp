@@ -31,7 +31,7 @@ constexpr std::array kRows = {
     SettingRow{"tls", "key", &S::tls_key, 0, 0, "private key to tls.cert (PEM)"},
     SettingRow{"media", "udp_port", &S::udp_port, 1, 65535,
                "UDP port of the first media worker; others follow it"},
-    SettingRow{"media", "workers", &S::media_workers, 0, 256, "media worker threads; 0 for one a core"},
+    SettingRow{"media", "workers", &S::media_workers, 0, 64, "media worker threads; 0 for one a core"},
     SettingRow{"media", "spawn", &S::spawn_media, 0, 0, "start the media process when none answers"},
     SettingRow{"media", "socket", &S::media_socket, 0, 0, "Unix socket of the media process"},
     SettingRow{"limits", "participants", &S::participants, 2, 10000, "participants of one conference"},

@@ -1,1 +1,0 @@
-target_link_libraries(api_test PRIVATE z)
