@@ -48,10 +48,10 @@ void Participant::handle_socket_open(core::Instant) {
   send(std::move(message));
 }
 
-void Participant::handle_socket_closed(core::Instant) {
+void Participant::handle_socket_closed(core::Instant now) {
   messages_.clear();
   retry_at_.reset();
-  if (phase_ == Phase::Leaving) phase_ = Phase::Done;
+  if (phase_ == Phase::Leaving) finish(now);
   if (!is_done()) phase_ = Phase::Away;
 }
 
@@ -64,9 +64,9 @@ void Participant::handle_message(core::Instant now, const v1::ServerMessage& mes
     case v1::ServerMessage::kState: return handle_state(message.state());
     case v1::ServerMessage::kChange: return handle_change(message.change());
     case v1::ServerMessage::kPeerChanged: return handle_peer_changed(now, message.peer_changed());
-    case v1::ServerMessage::kLeft: phase_ = Phase::Done; return report(LeftReport{message.left().reason()});
+    case v1::ServerMessage::kLeft: report(LeftReport{message.left().reason()}); return finish(now);
     case v1::ServerMessage::kCommandDone:
-      if (phase_ == Phase::Leaving) phase_ = Phase::Done;
+      if (phase_ == Phase::Leaving) finish(now);
       return;
     case v1::ServerMessage::kSpeakers:
     case v1::ServerMessage::kPong:
@@ -111,6 +111,7 @@ void Participant::send_offer(bool new_peer) {
   v1::Offer& offer = *message.mutable_offer();
   offer.set_sdp(peer_->offer());
   offer.set_new_peer(new_peer);
+  offer.set_number(config_.number);
   for (const sdp::OfferedLine& line : peer_->lines()) {
     v1::Line& out = *offer.add_lines();
     out.set_mid(line.mid);
@@ -157,18 +158,15 @@ void Participant::handle_joined(const v1::Joined& joined) {
 
 void Participant::handle_refused(core::Instant now, const v1::Refused& refused) {
   report(RefusedReport{refused.code(), refused.detail()});
-  if (phase_ == Phase::Leaving) phase_ = Phase::Done;
+  if (phase_ == Phase::Leaving) finish(now);
   if (phase_ != Phase::Offering && phase_ != Phase::Joining) return;
-  if (!is_passing(refused.code())) {
-    phase_ = Phase::Done;
-    return;
-  }
+  if (!is_passing(refused.code())) return finish(now);
   const auto wait = core::Duration::seconds(refused.retry_after_seconds());
   retry_at_ = now + std::max(wait, kRetry);
 }
 
 void Participant::handle_peer_changed(core::Instant now, const v1::PeerChanged& changed) {
-  if (changed.please_reconnect()) make_peer(now);
+  if (changed.please_reconnect() && phase_ != Phase::Leaving) make_peer(now);
 }
 
 // --- conference ---
@@ -254,7 +252,7 @@ void Participant::handle_deadline(core::Instant now) {
     peer_->handle_deadline(now);
     drain_peer(now);
   }
-  if (give_up_at_ && *give_up_at_ <= now) phase_ = Phase::Done;
+  if (give_up_at_ && *give_up_at_ <= now && !is_done()) finish(now);
   if (retry_at_ && *retry_at_ <= now) {
     retry_at_.reset();
     if (phase_ == Phase::Offering) send_offer(false);
@@ -295,11 +293,7 @@ void Participant::drain_peer(core::Instant now) {
 
 void Participant::leave(core::Instant now) {
   if (is_done() || phase_ == Phase::Leaving) return;
-  if (peer_) peer_->close(now);
-  if (phase_ != Phase::In) {
-    phase_ = Phase::Done;
-    return;
-  }
+  if (phase_ != Phase::In) return finish(now);
   phase_ = Phase::Leaving;
   give_up_at_ = now + kLeaveTime;
   v1::ClientMessage message;
@@ -307,6 +301,13 @@ void Participant::leave(core::Instant now) {
   command.set_command_id("leave-" + own_id_);
   command.mutable_leave();
   send(std::move(message));
+}
+
+void Participant::finish(core::Instant now) {
+  phase_ = Phase::Done;
+  retry_at_.reset();
+  give_up_at_.reset();
+  if (peer_) peer_->close(now);
 }
 
 std::optional<core::Instant> Participant::deadline() const {
