@@ -1,5 +1,6 @@
 #include "media/bitmap_font.h"
 
+#include <algorithm>
 #include <array>
 
 namespace huitang::media {
@@ -94,6 +95,10 @@ void draw_text(Picture& picture, std::string_view text, TextPlace place, uint8_t
     }
     place.x += kGlyphWidth * place.scale;
   }
+}
+
+bool has_glyphs(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return &glyph_of(c) == &kBox; });
 }
 
 int count_characters(std::string_view text) {

@@ -19,6 +19,8 @@ struct TextPlace {
 
 /// `text` is UTF-8. Cut off at the right edge of the picture.
 void draw_text(Picture& picture, std::string_view text, TextPlace place, uint8_t luma);
+/// Every character of the text is in the font.
+bool has_glyphs(std::string_view text);
 /// Characters (not bytes) of a UTF-8 text; broken bytes count one each.
 int count_characters(std::string_view text);
 

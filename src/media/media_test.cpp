@@ -8,6 +8,7 @@
 #include "media/mark.h"
 #include "media/opus_codec.h"
 #include "media/test_picture.h"
+#include "media/text_face.h"
 #include "media/tone.h"
 #include "media/vp8_codec.h"
 #include "media/vp8_rtp.h"
@@ -205,6 +206,23 @@ TEST(Tone, sounds_at_minus_twelve_decibels_and_falls_silent) {
   g.generate(block, false);
   g.generate(block, false);
   EXPECT_EQ(level_db(block), -120);
+}
+
+TEST(TextFace, draws_names_of_any_script_within_their_width) {
+  const auto face = TextFace::find();
+  if (face == nullptr) GTEST_SKIP() << "no font installed";
+  Picture p({320, 180});
+  std::fill_n(p.y(), 320 * 180, uint8_t{0});
+  face->draw(p, "\xe6\xa1\xa5\xe8\xa5\xbf\xe5\x8c\xba\xe4\xbc\x9a\xe5\x9c\xba \xff", {10, 20, 60, 100}, 200);
+  int lit = 0;
+  for (int y = 0; y < 180; ++y)
+    for (int x = 0; x < 320; ++x)
+      if (p.y()[y * 320 + x] > 100) {
+        ++lit;
+        EXPECT_GE(x, 10);
+        EXPECT_LE(x, 112);
+      }
+  EXPECT_GT(lit, 100);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
+#include <utility>
 
 #include "media/bitmap_font.h"
 #include "media/mark.h"
@@ -54,6 +56,18 @@ int fitting_scale(std::string_view text, int width, int limit) {
 
 }  // namespace
 
+void TestPicturePainter::draw_name(Picture& picture) const {
+  const int w = picture.size().width;
+  const int h = picture.size().height;
+  const int room = w * 3 / 5;
+  if (face_ != nullptr) return face_->draw(picture, style_.name, {w / 20, h / 4, h / 6, room}, kTextLuma);
+  draw_text(picture, style_.name, {w / 20, h * 3 / 10, fitting_scale(style_.name, room, h / 40)}, kTextLuma);
+}
+
+TestPicturePainter::TestPicturePainter(TestPictureStyle style) : style_(std::move(style)) {
+  if (!has_glyphs(style_.name)) style_.name = "#" + std::to_string(style_.mark);
+}
+
 void TestPicturePainter::paint(Picture& picture, const TestPictureMoment& moment) const {
   const Colour background = colour_of(style_.mark);
   const int w = picture.size().width;
@@ -61,8 +75,7 @@ void TestPicturePainter::paint(Picture& picture, const TestPictureMoment& moment
   fill(picture, background);
   draw_ball(picture, moment.seconds, static_cast<uint8_t>(background.y + 70));
   const int margin = w / 20;
-  const int name_scale = fitting_scale(style_.name, w * 3 / 5, h / 40);
-  draw_text(picture, style_.name, {margin, h * 3 / 10, name_scale}, kTextLuma);
+  draw_name(picture);
   const int clock_scale = fitting_scale(moment.clock, w * 3 / 5, h / 60);
   draw_text(picture, moment.clock, {margin, h * 6 / 10, clock_scale}, kTextLuma);
   write_mark(picture, style_.mark);

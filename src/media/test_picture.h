@@ -2,15 +2,17 @@
 // that moves, and in clap mode the lamp.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "media/picture.h"
+#include "media/text_face.h"
 
 namespace huitang::media {
 
 struct TestPictureStyle {
-  std::string name;
+  std::string name;   ///< "#" and the mark stand for a name that the font cannot write
   uint16_t mark = 1;  ///< also chooses the colour
 };
 
@@ -23,11 +25,14 @@ struct TestPictureMoment {
 
 class TestPicturePainter {
  public:
-  explicit TestPicturePainter(TestPictureStyle style) : style_(std::move(style)) {}
+  explicit TestPicturePainter(TestPictureStyle style) : style_(std::move(style)), face_(TextFace::find()) {}
   void paint(Picture& picture, const TestPictureMoment& moment) const;
 
  private:
+  void draw_name(Picture& picture) const;
+
   TestPictureStyle style_;
+  std::unique_ptr<TextFace> face_;  ///< null where no font is installed
 };
 
 }  // namespace huitang::media
