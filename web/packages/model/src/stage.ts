@@ -55,6 +55,8 @@ const GAP = 8;
 const LEAST_TILE_WIDTH = 148;
 const MOST_TILES = 16;
 const STRIP_TILE_WIDTH = 232;
+/** The row of the page buttons below a gallery of several pages. */
+const PAGER_HEIGHT = 52;
 /** The speaker's place: the first slot, whose sound is in step with it. */
 const SPEAKER_SLOT = 0;
 
@@ -95,7 +97,8 @@ function planGallery(input: StageInput): StagePlan {
   // My own picture is on each page.
   const shown = [...people.slice(page * capacity, (page + 1) * capacity), ...self];
   const places = pages > 1 ? capacity + self.length : shown.length;
-  const rects = gridRects(places, wholeArea(input), GAP, galleryAspect(input.area, places));
+  const area = pages > 1 ? { ...wholeArea(input), height: Math.max(1, input.area.height - PAGER_HEIGHT) } : wholeArea(input);
+  const rects = gridRects(places, area, GAP, galleryAspect(input.area, places));
   const assignment = assignSlots(input.previous, pictured(shown, input.meId), input.videoSlots, new Set());
   const tiles = shown.map((person, n) => personTile(input, person, rects[n] ?? wholeArea(input), false, assignment));
   return { kind: 'gallery', tiles, page, pages, hidden: people.length + self.length - shown.length, assignment };

@@ -85,6 +85,7 @@ export const zhCN = {
   'meeting.ownQuality.3': '我的网络好（往返 {{ms}} 毫秒，丢包 {{loss}}%）',
   'meeting.connecting': '正在建立媒体通道……',
   'meeting.reconnecting': '网络中断，正在恢复。您仍在会议中，画面停在断开前一刻。',
+  'meeting.reconnectingControl': '与服务器的联系中断，正在恢复。声音和画面不受影响。',
   'meeting.soundBlocked': '浏览器暂时不让网页出声。',
   'meeting.enableSound': '打开声音',
   'meeting.you': '（我）',

@@ -55,12 +55,13 @@ export function Notices({ meeting }: { readonly meeting: MeetingModel }) {
 export function ConnectionBanner({ meeting }: { readonly meeting: MeetingModel }) {
   const t = useText();
   const connection = useStore(meeting.store, (state) => state.connection);
+  const peerUp = useStore(meeting.store, (state) => state.peerUp);
   const soundBlocked = useStore(meeting.store, (state) => state.soundBlocked);
   if (connection === 'reconnecting') {
     return (
       <div className="ht-banner ht-banner-warning" role="alert">
         <WifiOff size={20} aria-hidden />
-        <span>{t('meeting.reconnecting')}</span>
+        <span>{peerUp ? t('meeting.reconnectingControl') : t('meeting.reconnecting')}</span>
         <LoaderCircle size={18} className="ht-spin" aria-hidden />
       </div>
     );
@@ -105,12 +106,13 @@ export function UnmuteQuestion({ meeting }: { readonly meeting: MeetingModel }) 
   const t = useText();
   const asked = useStore(meeting.store, (state) => state.askedToUnmute);
   if (!asked) return null;
+  // The focus stands on "not now": whoever is just typing a message must not open the microphone by its Enter.
   return (
     <Dialog title={t('unmute.title')} question onClose={() => meeting.dismissUnmuteQuestion()}>
       <p>{t('unmute.text')}</p>
       <div className="ht-dialog-actions">
         <Button onClick={() => meeting.dismissUnmuteQuestion()}>{t('unmute.refuse')}</Button>
-        <Button tone="primary" data-autofocus onClick={() => meeting.setMicrophone(true)}>
+        <Button tone="primary" onClick={() => meeting.setMicrophone(true)}>
           {t('unmute.accept')}
         </Button>
       </div>
