@@ -56,16 +56,17 @@ int fitting_scale(std::string_view text, int width, int limit) {
 
 }  // namespace
 
+TestPicturePainter::TestPicturePainter(TestPictureStyle style)
+    : style_(std::move(style)), face_(TextFace::find()) {
+  if (face_ == nullptr && !has_glyphs(style_.name)) style_.name = "#" + std::to_string(style_.mark);
+}
+
 void TestPicturePainter::draw_name(Picture& picture) const {
   const int w = picture.size().width;
   const int h = picture.size().height;
   const int room = w * 3 / 5;
   if (face_ != nullptr) return face_->draw(picture, style_.name, {w / 20, h / 4, h / 6, room}, kTextLuma);
   draw_text(picture, style_.name, {w / 20, h * 3 / 10, fitting_scale(style_.name, room, h / 40)}, kTextLuma);
-}
-
-TestPicturePainter::TestPicturePainter(TestPictureStyle style) : style_(std::move(style)) {
-  if (!has_glyphs(style_.name)) style_.name = "#" + std::to_string(style_.mark);
 }
 
 void TestPicturePainter::paint(Picture& picture, const TestPictureMoment& moment) const {

@@ -12,7 +12,7 @@
 namespace huitang::media {
 
 struct TestPictureStyle {
-  std::string name;   ///< "#" and the mark stand for a name that the font cannot write
+  std::string name;   ///< without a font of the system, "#" and the mark stand for what ours cannot write
   uint16_t mark = 1;  ///< also chooses the colour
 };
 
@@ -25,7 +25,7 @@ struct TestPictureMoment {
 
 class TestPicturePainter {
  public:
-  explicit TestPicturePainter(TestPictureStyle style) : style_(std::move(style)), face_(TextFace::find()) {}
+  explicit TestPicturePainter(TestPictureStyle style);
   void paint(Picture& picture, const TestPictureMoment& moment) const;
 
  private:
