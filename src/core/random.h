@@ -13,8 +13,8 @@ class Random {
   uint32_t u32() {
     uint8_t b[4];
     fill(b);
-    return static_cast<uint32_t>(b[0]) | static_cast<uint32_t>(b[1]) << 8 | static_cast<uint32_t>(b[2]) << 16 |
-           static_cast<uint32_t>(b[3]) << 24;
+    return static_cast<uint32_t>(b[0]) | static_cast<uint32_t>(b[1]) << 8 |
+           static_cast<uint32_t>(b[2]) << 16 | static_cast<uint32_t>(b[3]) << 24;
   }
   uint64_t u64() { return static_cast<uint64_t>(u32()) << 32 | u32(); }
   /// Uniform in [0, bound); bound > 0. The bias of the multiply is under 2^-32.
