@@ -150,7 +150,7 @@ void AudioMixer::refresh_heard(core::Instant now, Group& group) {
   tell_speakers(now, group);
 }
 
-void AudioMixer::tell_speakers(core::Instant now, const Group& group) {
+void AudioMixer::tell_speakers(core::Instant now, Group& group) {
   GroupSpeakers e;
   e.group = group.id;
   if (const auto active = group.speaker.active()) e.active = t_.sources[*active]->binding.number;
@@ -167,6 +167,8 @@ void AudioMixer::tell_speakers(core::Instant now, const Group& group) {
     loudness[at] = l;
     e.sources[at] = t_.sources[m.source]->binding.number;
   }
+  if (e == group.told) return;
+  group.told = e;
   t_.tell(e);
 }
 

@@ -40,7 +40,7 @@ class AudioMixer {
   void place(core::Instant now, ReceiverIndex index, Receiver& receiver);
   int8_t partner_of(const Receiver& receiver, const Source& source) const;
   void drop_if_unused(uint32_t group);
-  void tell_speakers(core::Instant now, const Group& group);
+  void tell_speakers(core::Instant now, Group& group);
 
   Tables& t_;
   Switchboard& switchboard_;

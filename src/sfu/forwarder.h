@@ -34,6 +34,8 @@ struct ForwarderConfig {
   uint32_t max_sources = 4096;
   uint32_t max_receivers = 4096;
   uint32_t max_groups = 4096;
+  uint32_t max_requests = 2048;  ///< waiting to be polled; more are dropped and counted
+  uint32_t max_events = 1024;
 };
 
 struct ForwarderCounters {

@@ -70,7 +70,7 @@ uint8_t select_layer(const Layers& layers, ShownSize shown, std::optional<uint8_
       break;
     }
   }
-  return nearest_flowing(layers, wanted).value_or(0);
+  return nearest_flowing(layers, wanted).value_or(current.value_or(0));
 }
 
 }  // namespace huitang::sfu

@@ -22,8 +22,8 @@ struct ShownSize {
 /// The smallest layer that needs not be enlarged (by more than a tenth) to fill the shown size; `current` is
 /// kept while it is enlarged by less than a quarter, and left downward only for one that needs no enlarging
 /// at all. Sizes not yet learnt are guessed from a known layer (each twice the one below). When the wanted
-/// layer does not flow: the next lower that does, else the next higher; when none flows: 0, which comes up
-/// first.
+/// layer does not flow: the next lower that does, else the next higher; when none flows: `current`, or
+/// 0, which comes up first.
 uint8_t select_layer(const std::array<LayerFacts, kMaxLayers>& layers, ShownSize shown,
                      std::optional<uint8_t> current);
 

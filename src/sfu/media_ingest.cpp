@@ -165,11 +165,11 @@ void MediaIngest::poll_nacks(core::Instant now) {
       if (nacks == nullptr) continue;
       UpstreamNack request{source.binding.number, l, 0, {}};
       request.count = static_cast<uint8_t>(nacks->poll_nack(now, request.numbers));
-      if (request.count != 0) {
+      const bool is_watched = !source.layers[l].forwarding.empty() || !source.layers[l].waiting.empty();
+      if (request.count != 0 && is_watched) {
         t_.counters.upstream_nacks += request.count;
         t_.request(request);
       }
-      const bool is_watched = !source.layers[l].forwarding.empty();
       if (nacks->take_given_up() && is_watched) switchboard_.want_key_frame(now, {i, l});
       const auto due = nacks->deadline();
       if (due && (!nack_deadline_ || *due < *nack_deadline_)) nack_deadline_ = due;

@@ -206,16 +206,20 @@ struct Group {
   SpeakerDetector speaker;
   std::vector<SourceIndex> cameras;
   std::vector<SourceIndex> screen_audios;
+  GroupSpeakers told;              ///< the last event
   std::vector<SourceIndex> heard;  ///< all that listeners get, in order of right to a slot
 };
 
 /// Constants and outputs that all parts need, and the tables.
 struct Tables {
   Tables(const ForwarderConfig& c, rtp::NtpClock ntp, PacketSlab& s, core::Random& r)
-      : config(c), clock(ntp), slab(s), random(r), history(s, c.history_packets, c.history_age) {}
-
-  static constexpr size_t kMaxRequests = 2048;
-  static constexpr size_t kMaxEvents = 1024;
+      : config(c),
+        clock(ntp),
+        slab(s),
+        random(r),
+        history(s, c.history_packets, c.history_age),
+        requests(c.max_requests),
+        events(c.max_events) {}
 
   const ForwarderConfig config;
   const rtp::NtpClock clock;
@@ -240,8 +244,8 @@ struct Tables {
   std::vector<ReceiverIndex> stale_audio;  ///< receivers with is_audio_stale
 
   ForwarderCounters counters;
-  BoundedQueue<Request> requests{kMaxRequests};
-  BoundedQueue<Event> events{kMaxEvents};
+  BoundedQueue<Request> requests;
+  BoundedQueue<Event> events;
 
   Source* find(SourceHandle h) {
     if (h.index >= sources.size() || sources[h.index] == nullptr) return nullptr;

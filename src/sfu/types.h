@@ -181,6 +181,7 @@ struct GroupSpeakers {
   SourceNumber active;
   uint8_t count = 0;
   std::array<SourceNumber, kMaxSources> sources{};
+  friend bool operator==(const GroupSpeakers&, const GroupSpeakers&) = default;
 };
 struct SourceFlow {
   SourceNumber source;

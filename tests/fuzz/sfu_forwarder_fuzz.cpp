@@ -24,9 +24,14 @@ class Session {
  public:
   explicit Session(core::Bytes input)
       : in_(input),
-        slab_({.buffers = 96, .buffer_size = 256}),
+        slab_({.buffers = 48, .buffer_size = 256}),
         random_(3),
-        forwarder_({.history_packets = 32, .max_sources = 6, .max_receivers = 3, .max_groups = 3},
+        forwarder_({.history_packets = 16,
+                    .max_sources = 6,
+                    .max_receivers = 3,
+                    .max_groups = 3,
+                    .max_requests = 16,
+                    .max_events = 16},
                    rtp::NtpClock(core::Instant(), core::WallTime()), slab_, random_) {
     for (uint32_t p = 0; p < 2; ++p) add_receiver(p, 2);
     for (uint32_t s = 1; s <= 4; ++s) bind(s, true);
