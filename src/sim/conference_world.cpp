@@ -199,10 +199,10 @@ class World {
     who_of(client) = known ? std::optional(known->id) : std::nullopt;
     client.me = who_of(client);
     client.view.reset();
-    if (!known) client.unanswered.clear();
-    if (!known) return;
-    tell_fact(cf::SessionBack{known->id});
-    reply(client, {ConferenceView::of(told_->snapshot(), known->id)});
+    if (!known) return client.unanswered.clear();
+    const ParticipantId me = known->id;  // what follows may replace the state that `known` points into
+    tell_fact(cf::SessionBack{me});
+    reply(client, {ConferenceView::of(told_->snapshot(), me)});
   }
   // Most of those who were removed try again as they are; some take a new session.
   void start_anew(Client& client) {
