@@ -75,6 +75,8 @@ std::optional<api::Settings> read_settings(const Flags& flags) {
   return settings;
 }
 
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
 net::LogLevel to_level(const std::string& name) {
   if (name == "error") return net::LogLevel::Error;
   if (name == "warn") return net::LogLevel::Warn;
@@ -158,6 +160,11 @@ class Serve {
                         std::to_string(settings_.udp_port),
                         "--public-address",
                         settings_.public_address};
+    // Firefox pairs none of its addresses with a loopback one (docs/browsers.md), so a box known only as
+    // 127.0.0.1 offers its first real address as well.
+    if (const std::string own = api::find_own_address();
+        is_loopback(settings_.public_address) && !is_loopback(own))
+      config.arguments.insert(config.arguments.end(), {"--public-address", own});
     if (settings_.media_workers > 0)
       config.arguments.insert(config.arguments.end(), {"--workers", std::to_string(settings_.media_workers)});
     config.detached = true;
