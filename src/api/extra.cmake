@@ -1,2 +1,5 @@
 target_link_libraries(huitang_api ${HUITANG_SCOPE} huitang_asio)
 include(${CMAKE_CURRENT_SOURCE_DIR}/src/api/embed/embed.cmake)
+# Minutes of optimiser for code that waits for sockets.
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/api/https_server.cpp ${CMAKE_SOURCE_DIR}/src/api/web_client_test.cpp
+                            PROPERTIES COMPILE_OPTIONS "-O1")
