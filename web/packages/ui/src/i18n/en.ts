@@ -2,7 +2,6 @@ import type { TextKey } from './zh_cn';
 
 export const en: Readonly<Record<TextKey, string>> = {
   'app.name': 'Huitang',
-  'app.tagline': 'Video conferences',
   'app.language': 'Language',
   'app.theme': 'Appearance',
   'app.theme.system': 'As the system',
@@ -12,7 +11,6 @@ export const en: Readonly<Record<TextKey, string>> = {
   'app.cancel': 'Cancel',
   'app.retry': 'Try again',
   'app.home': 'Back to start',
-  'app.loading': 'Opening…',
 
   'landing.title': 'Join a meeting',
   'landing.number': 'Meeting number',
@@ -73,10 +71,7 @@ export const en: Readonly<Record<TextKey, string>> = {
   'meeting.alone': 'You are the only one here',
   'meeting.aloneHint': 'Send the meeting number or the link to others and they can join.',
   'meeting.copyLink': 'Copy meeting link',
-  'meeting.copyNumber': 'Copy meeting number',
   'meeting.locked': 'Meeting is locked',
-  'meeting.elapsed': 'Running for {{time}}',
-  'meeting.quality': 'Network quality',
   'meeting.quality.0': '{{name}}: no picture arrives',
   'meeting.quality.1': '{{name}}: poor network',
   'meeting.quality.2': '{{name}}: fair network',
@@ -101,7 +96,6 @@ export const en: Readonly<Record<TextKey, string>> = {
   'tile.share': '{{name}} is sharing',
   'tile.muted': 'Muted',
   'tile.mutedByChair': 'Muted by the chair',
-  'tile.talking': 'Speaking',
   'tile.hand': 'Hand raised',
   'tile.reconnecting': 'Reconnecting',
 
@@ -121,10 +115,8 @@ export const en: Readonly<Record<TextKey, string>> = {
   'bar.layout': 'Layout',
   'bar.lock': 'Lock',
   'bar.unlock': 'Unlock',
-  'bar.more': 'More',
   'bar.leave': 'Leave',
   'bar.end': 'End meeting',
-  'bar.unread': '{{count}} unread',
 
   'layout.gallery': 'Gallery',
   'layout.speaker': 'Speaker',
@@ -132,7 +124,6 @@ export const en: Readonly<Record<TextKey, string>> = {
   'layout.mirrorSelf': 'Mirror my own picture',
   'layout.settings': 'Devices and appearance',
   'layout.shortcuts': 'Keyboard shortcuts',
-  'layout.fullscreen': 'Full screen',
 
   'participants.title': 'Participants ({{count}})',
   'participants.search': 'Find by name',
@@ -141,8 +132,6 @@ export const en: Readonly<Record<TextKey, string>> = {
   'participants.role.coChair': 'Co-chair',
   'participants.role.participant': 'Participant',
   'participants.role.viewer': 'Viewer',
-  'participants.state.mutedBySelf': 'Muted by self',
-  'participants.state.mutedByChair': 'Muted by the chair',
   'participants.state.open': 'Microphone on',
   'participants.state.cameraOn': 'Camera on',
   'participants.state.cameraOff': 'Camera off',

@@ -1,7 +1,6 @@
 // 中文文本。键的清单以本文件为准；英文目录必须一一对应（由类型检查保证）。
 export const zhCN = {
   'app.name': '会堂',
-  'app.tagline': '视频会议',
   'app.language': '语言',
   'app.theme': '外观',
   'app.theme.system': '跟随系统',
@@ -11,7 +10,6 @@ export const zhCN = {
   'app.cancel': '取消',
   'app.retry': '重试',
   'app.home': '返回首页',
-  'app.loading': '正在打开……',
 
   'landing.title': '加入会议',
   'landing.number': '会议号',
@@ -72,10 +70,7 @@ export const zhCN = {
   'meeting.alone': '会议里目前只有您一人',
   'meeting.aloneHint': '把会议号或链接发给其他人，他们即可加入。',
   'meeting.copyLink': '复制会议链接',
-  'meeting.copyNumber': '复制会议号',
   'meeting.locked': '会议已锁定',
-  'meeting.elapsed': '会议已进行 {{time}}',
-  'meeting.quality': '网络质量',
   'meeting.quality.0': '{{name}}：没有收到画面',
   'meeting.quality.1': '{{name}}：网络差',
   'meeting.quality.2': '{{name}}：网络一般',
@@ -100,7 +95,6 @@ export const zhCN = {
   'tile.share': '{{name}} 的共享',
   'tile.muted': '已静音',
   'tile.mutedByChair': '被主席静音',
-  'tile.talking': '正在发言',
   'tile.hand': '举手',
   'tile.reconnecting': '正在重连',
 
@@ -120,10 +114,8 @@ export const zhCN = {
   'bar.layout': '布局',
   'bar.lock': '锁定会议',
   'bar.unlock': '解除锁定',
-  'bar.more': '更多',
   'bar.leave': '离开',
   'bar.end': '结束会议',
-  'bar.unread': '{{count}} 条未读',
 
   'layout.gallery': '宫格',
   'layout.speaker': '演讲者',
@@ -131,7 +123,6 @@ export const zhCN = {
   'layout.mirrorSelf': '镜像自己的画面',
   'layout.settings': '设备与外观',
   'layout.shortcuts': '键盘快捷键',
-  'layout.fullscreen': '全屏',
 
   'participants.title': '参会人（{{count}}）',
   'participants.search': '按姓名查找',
@@ -140,8 +131,6 @@ export const zhCN = {
   'participants.role.coChair': '联席主席',
   'participants.role.participant': '参会人',
   'participants.role.viewer': '观众',
-  'participants.state.mutedBySelf': '自己静音',
-  'participants.state.mutedByChair': '被主席静音',
   'participants.state.open': '麦克风已开',
   'participants.state.cameraOn': '摄像头已开',
   'participants.state.cameraOff': '摄像头已关',
