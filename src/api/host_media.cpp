@@ -185,6 +185,8 @@ void ConferenceHost::handle_peer_state(const v1::NodePeerState& state) {
   logger().debug(
       "peer state",
       {{"peer", state.peer()}, {"state", v1::PeerState_Name(state.state())}, {"reason", state.reason()}});
+  // The node keeps an ended peer until it is told to let go of it; the client's next one has the same id.
+  if (failed) close_peer(*session);
   set_peer(*session, failed ? PeerLife::None : session->peer_life, state.state() == v1::PEER_STATE_CONNECTED);
   tell_peer(*session, state.state(), failed);
 }
