@@ -9,7 +9,7 @@ const LATE_MS = 400;
 const IN_STEP_MS = 80;
 
 /** Sound after picture in one slot, a value a clap; the sound is taken from the audio slot that carries it. */
-async function measure(person, slot) {
+async function measure(person, slot, stretchesAtMost) {
   await person.page.evaluate(
     async (index, name, mark) => {
       await raw.view([{ index, source: raw.source(name) }]);
@@ -19,7 +19,7 @@ async function measure(person, slot) {
     CLAPPER.name,
     CLAPPER.mark,
   );
-  await sleep(12_000);  // browsers approach the right delay in steps
+  await sleep(5_000);
   const audioSlot = await person.page.evaluate(async () => {
     const level = raw.sounds.map(() => 0);
     for (const sound of raw.sounds) {
@@ -39,16 +39,24 @@ async function measure(person, slot) {
     }
     return level.indexOf(Math.max(...level));
   });
-  const claps = await person.page.evaluate(
-    (index, k) => e2e.clapOffsets(raw.videos[index], raw.sounds[k].srcObject.getAudioTracks()[0], 15_000),
-    slot,
-    audioSlot,
-  );
-  return { audioSlot, claps };
+  // Browsers approach the right delay in steps; the last stretch counts.
+  const stretches = [];
+  let claps = [];
+  for (let n = 0; n < stretchesAtMost; ++n) {
+    claps = await person.page.evaluate(
+      (index, k) => e2e.clapOffsets(raw.videos[index], raw.sounds[k].srcObject.getAudioTracks()[0], 10_000),
+      slot,
+      audioSlot,
+    );
+    if (claps.length < 5) continue;
+    stretches.push(Math.round(median(claps)));
+    if (Math.abs(stretches.at(-1)) < IN_STEP_MS / 2) break;
+  }
+  return { audioSlot, claps, stretches };
 }
 
-function describe({ audioSlot, claps }) {
-  return `sound in audio slot ${audioSlot} after picture by ${median(claps).toFixed(0)} ms (${quantile(claps, 0.1).toFixed(0)} to ${quantile(claps, 0.9).toFixed(0)}, ${claps.length} claps)`;
+function describe({ audioSlot, claps, stretches }) {
+  return `sound in audio slot ${audioSlot} after picture by ${median(claps).toFixed(0)} ms (${quantile(claps, 0.1).toFixed(0)} to ${quantile(claps, 0.9).toFixed(0)}, ${claps.length} claps); each 10 s: ${stretches}`;
 }
 
 for (const kind of ['chromium', 'firefox']) {
@@ -60,11 +68,12 @@ for (const kind of ['chromium', 'firefox']) {
     await person.joinRaw(server, number, 'Listener', { media: false });
     await eventually(() => person.page.evaluate((name) => raw.source(name), CLAPPER.name), 'the bot does not come in', { timeout: 40_000 });
 
-    const paired = await measure(person, 0);
-    t.note(`${kind}, paired slot 0: ${describe(paired)}`);
-    const unpaired = await measure(person, 9);
+    // Unpaired first: what a browser once learned about the delay of a sound, it keeps for a while.
+    const unpaired = await measure(person, 9, 1);
     t.note(`${kind}, unpaired slot 9: ${describe(unpaired)}`);
-    check(paired.claps.length >= 6 && unpaired.claps.length >= 6, 'too few claps were seen');
+    const paired = await measure(person, 0, 6);
+    t.note(`${kind}, paired slot 0: ${describe(paired)}`);
+    check(paired.claps.length >= 5 && unpaired.claps.length >= 5, 'too few claps were seen');
     check(paired.audioSlot === 0, `the sound of the paired slot is in audio slot ${paired.audioSlot}`);
     check(Math.abs(median(paired.claps)) <= IN_STEP_MS, `out of step by ${median(paired.claps).toFixed(0)} ms in the paired slot`);
     check(median(unpaired.claps) < -LATE_MS / 2, `the unpaired slot should be out of step, measured ${median(unpaired.claps).toFixed(0)} ms`);

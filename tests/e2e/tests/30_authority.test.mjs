@@ -90,6 +90,7 @@ test('authority: who is removed is out and cannot come back with his old token',
   const left = await eventually(() => guest.page.evaluate(() => raw.left), 'the removed one is not told');
   check(left.reason === 'LEAVE_REASON_REMOVED', JSON.stringify(left));
   await eventually(async () => !(await chair.marks()).includes(36), 'the picture of the removed one stays');
+  await sleep(500);
   const [level] = await chair.levels([1700], 1_500);
   check(level <= SILENT, `the removed one is still heard at ${level.toFixed(0)} dBFS`);
 
