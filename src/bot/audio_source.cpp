@@ -15,10 +15,11 @@ constexpr size_t kMaxPayload = 1150;
 // A).
 constexpr double kSineToOverload = 3.01;
 
-rtp::AudioLevel measure(std::span<const int16_t> samples) {
+/// The tone's fall over one millisecond still makes noise, but is no voice.
+rtp::AudioLevel measure(std::span<const int16_t> samples, bool is_audible) {
   const double below = kSineToOverload - media::level_db(samples);
   const auto level = static_cast<uint8_t>(std::clamp(std::lround(below), 0L, 127L));
-  return {.voice = level < 60, .level = level};
+  return {.voice = is_audible, .level = level};
 }
 }  // namespace
 
@@ -30,11 +31,12 @@ AudioSource::AudioSource(const AudioSourceConfig& config)
 std::optional<AudioSource::Frame> AudioSource::make_frame(core::Duration at, uint32_t timestamp) {
   if (!encoder_) return std::nullopt;
   std::array<int16_t, media::kOpusFrameSamples> samples;
-  tone_.generate(samples, !config_.has_clap || is_clapping(at));
+  const bool is_audible = !config_.has_clap || is_clapping(at);
+  tone_.generate(samples, is_audible);
   core::Buffer opus(media::kMaxOpusPacket);
   opus.resize(encoder_->encode(samples, opus));
   if (opus.empty()) return std::nullopt;
-  Frame frame{.level = measure(samples)};
+  Frame frame{.level = measure(samples, is_audible)};
   if (!red_) {
     frame.payload = std::move(opus);
     return frame;
