@@ -49,8 +49,8 @@ test('authority: who is muted by the chair is silent at once though his client g
   await listener.hears([1500], 40_000);
 
   const sentBefore = await packetsSent(talker);
-  const began = Date.now();
   await pressFor(chair, 'Talker', 'mute-other');
+  const began = Date.now();
   let level = 0;
   while (Date.now() - began < 5_000 && level > SILENT) [level] = await listener.levels([1500], 120);
   check(level <= SILENT, `the muted one is still heard at ${level.toFixed(0)} dBFS`);
