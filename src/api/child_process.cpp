@@ -23,6 +23,8 @@ namespace {
   dup2(nothing, STDIN_FILENO);
   dup2(output >= 0 ? output : STDERR_FILENO, STDOUT_FILENO);
   if (output >= 0) dup2(output, STDERR_FILENO);
+  // Asio's sockets are not close-on-exec: a child that kept the listening one would keep the port from the next serve.
+  close_range(STDERR_FILENO + 1, ~0U, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
