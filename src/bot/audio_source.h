@@ -16,9 +16,11 @@ namespace huitang::bot {
 
 inline constexpr core::Duration kClapPeriod = core::Duration::seconds(1);
 inline constexpr core::Duration kClapLength = core::Duration::millis(100);
-/// `at` is media time.
+/// `at` is media time. A frame that is due with the clap but a rounding of its period early belongs to it (15 times
+/// 66,666,666 ns is not a second); else each flash would come one frame late.
 constexpr bool is_clapping(core::Duration at) {
-  return at.to_nanos() % kClapPeriod.to_nanos() < kClapLength.to_nanos();
+  constexpr int64_t kRounding = 1'000'000;
+  return (at.to_nanos() + kRounding) % kClapPeriod.to_nanos() < kClapLength.to_nanos();
 }
 
 struct AudioSourceConfig {
