@@ -13,5 +13,7 @@ if (!existsSync(HUITANG) && !process.argv[2]?.startsWith("harness")) {
   console.log(`${HUITANG} is not there: run scripts/build`);
   process.exit(1);
 }
+// A page that closes while it still measures rejects what nobody waits for any more; the test itself has its verdict.
+process.on('unhandledRejection', (error) => console.log(`     (left over: ${error?.message ?? error})`));
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.test.mjs')).sort()) await import(path.join(folder, file));
 process.exit((await runAll(process.argv[2])) ? 0 : 1);
