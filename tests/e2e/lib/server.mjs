@@ -39,6 +39,10 @@ async function freeUdpPorts(count) {
   throw new Error('no free UDP ports');
 }
 
+// Should the runner itself end early, its children are told to end in order (serve takes its media process along).
+const alive = new Set();
+process.once('exit', () => alive.forEach((child) => child.signal('SIGTERM')));
+
 /** A child process whose output is kept. */
 export class Child {
   constructor(command, args, { env } = {}) {
@@ -53,7 +57,11 @@ export class Child {
       this.process.once('error', (error) => done({ code: -1, signal: String(error) }));
     });
     this.hasEnded = false;
-    void this.ended.then(() => (this.hasEnded = true));
+    alive.add(this);
+    void this.ended.then(() => {
+      this.hasEnded = true;
+      alive.delete(this);
+    });
   }
   get pid() {
     return this.process.pid;
