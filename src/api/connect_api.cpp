@@ -111,8 +111,8 @@ const ConnectApi::Method* ConnectApi::find_method(std::string_view path) {
   return nullptr;
 }
 
-ConnectApi::ConnectApi(Config config, ConferenceHost& host, AdminGate& gate, Metrics& metrics, Clock clock)
-    : config_(config), host_(host), gate_(gate), metrics_(metrics), clock_(std::move(clock)) {}
+ConnectApi::ConnectApi(Config config, ConferenceHost& host, AdminGate& gate, Clock clock)
+    : config_(config), host_(host), gate_(gate), clock_(std::move(clock)) {}
 
 bool ConnectApi::may_create(const HttpRequest& request) {
   return config_.anyone_may_create || gate_.is_admin(clock_.monotonic(), clock_.wall(), request);

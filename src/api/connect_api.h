@@ -17,7 +17,7 @@ class ConnectApi {
   struct Config {
     bool anyone_may_create = false;
   };
-  ConnectApi(Config config, ConferenceHost& host, AdminGate& gate, Metrics& metrics, Clock clock);
+  ConnectApi(Config config, ConferenceHost& host, AdminGate& gate, Clock clock);
 
   static constexpr std::string_view kPrefix = "/huitang.v1.ConferenceService/";
   /// A POST below kPrefix.
@@ -34,7 +34,6 @@ class ConnectApi {
   Config config_;
   ConferenceHost& host_;
   AdminGate& gate_;
-  Metrics& metrics_;
   Clock clock_;
   AddressLimiter creates_{{0.5, 20}};
   AddressLimiter look_ups_{{2, 60}};

@@ -15,7 +15,6 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <deque>
@@ -37,7 +36,7 @@ using std::chrono::seconds;
 
 namespace {
 
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using TlsStream = boost::asio::ssl::stream<beast::tcp_stream>;
 using SocketStream = websocket::stream<TlsStream>;
 
 constexpr seconds kHandshakeTime{10};

@@ -152,8 +152,7 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, Done 
   ready.url =
       "https://" + in_url(config.settings.public_address) + (port == 443 ? "" : ":" + std::to_string(port));
   host = std::make_unique<ConferenceHost>(host_config(), system_clock(), random, *signer, metrics, *journal);
-  api = std::make_unique<ConnectApi>(ConnectApi::Config{config.settings.demo}, *host, *gate, metrics,
-                                     system_clock());
+  api = std::make_unique<ConnectApi>(ConnectApi::Config{config.settings.demo}, *host, *gate, system_clock());
   site = std::make_unique<Site>(
       Site::Config{config.settings.demo, config.version, identity.ca_pem, identity.ca_fingerprint},
       config.pages, *api, *gate, metrics, system_clock(), [this] { return what_is_missing(); });

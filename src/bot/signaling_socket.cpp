@@ -8,7 +8,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
-#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <deque>
@@ -137,7 +136,7 @@ struct SignalingSocket::State : std::enable_shared_from_this<State> {
   Handlers handlers;
   asio::ssl::context tls;
   tcp::resolver resolver;
-  websocket::stream<beast::ssl_stream<beast::tcp_stream>> stream;
+  websocket::stream<asio::ssl::stream<beast::tcp_stream>> stream;
   beast::flat_buffer incoming;
   std::deque<std::string> outgoing;
   bool is_open = false;
