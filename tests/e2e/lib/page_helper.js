@@ -212,7 +212,8 @@
 
   /**
    * Times of flashes in a video and of tone onsets in an audio track over `milliseconds`, both on performance.now().
-   * A flash is stamped when its frame goes to the screen, an onset by its place among the samples.
+   * A flash is stamped when its frame goes to the screen; an onset by its place among the samples and by when the
+   * device gives those out, since a person hears the loudspeaker and not the graph.
    */
   async function clapTimes(video, track, milliseconds) {
     const flashes = [];
@@ -237,10 +238,11 @@
     source.connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
     const end = performance.now() + milliseconds;
-    let clockGap = Infinity;  // performance.now() minus context time; the smallest seen is the truest
+    const clockGaps = [];  // performance.now() minus context time of what the device gives out
     let lastLoud = context.currentTime;
     for (let turn = 0; performance.now() < end; ++turn) {
-      clockGap = Math.min(clockGap, performance.now() - context.currentTime * 1000);
+      const output = context.getOutputTimestamp();
+      if (output.performanceTime > 0) clockGaps.push(output.performanceTime - output.contextTime * 1000);
       await new Promise((done) => setTimeout(done, 25));
       if (turn % 10 !== 9) continue;
       const newest = context.currentTime;
@@ -254,6 +256,7 @@
     }
     watching = false;
     source.disconnect();
+    const clockGap = clockGaps.sort((a, b) => a - b)[clockGaps.length >> 1];
     return { flashes, onsets: onsets.map((at) => at * 1000 + clockGap), frames: frameCount };
   }
 
