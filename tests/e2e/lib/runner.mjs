@@ -61,12 +61,24 @@ async function runOne({ name, run, timeout }) {
   return !failure;
 }
 
-/** Runs all registered tests whose name holds `filter`; true when all passed. */
+/**
+ * Runs all registered tests whose name holds `filter`; true when all passed. Browsers die and machines stall for reasons
+ * that are not ours, so a failed test gets one second try, and the count of those says so: a rising count is a finding.
+ */
 export async function runAll(filter) {
   mkdirSync(OUT, { recursive: true });
   const chosen = registered.filter((t) => !filter || t.name.includes(filter));
   let passed = 0;
-  for (const one of chosen) passed += (await runOne(one)) ? 1 : 0;
+  let second = 0;
+  for (const one of chosen) {
+    let ok = await runOne(one);
+    if (!ok) {
+      ok = await runOne(one);
+      if (ok) ++second;
+    }
+    passed += ok ? 1 : 0;
+  }
+  if (second > 0) console.log(`${second} passed only on a second try`);
   console.log(`${passed} passed, ${chosen.length - passed} failed`);
   return passed === chosen.length && passed > 0;
 }
