@@ -1,11 +1,15 @@
 // The smallest runner that serves: tests run one after the other in the order given, each with its own clean-up;
 // a failed one leaves logs and screenshots under build/e2e/.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const OUT = path.join(ROOT, 'build', 'e2e');
+/** What `scripts/test` collects: one JSON line for each row of the reliability scorecard that a test showed. */
+export const EVIDENCE = path.join(ROOT, 'build', 'evidence.jsonl');
+/** The long form (`scripts/test --deep`). */
+export const DEEP = process.env.HUITANG_DEEP === '1';
 
 const registered = [];
 
@@ -19,6 +23,7 @@ class Context {
     this.name = name;
     this.cleanups = [];
     this.evidence = [];
+    this.rows = [];
     this.slug = name.replace(/[^a-z0-9]+/gi, '-').slice(0, 60);
   }
   after(cleanup) {
@@ -30,6 +35,11 @@ class Context {
   }
   note(text) {
     console.log(`     ${text}`);
+  }
+  /** A row of the scorecard, what was measured, in words for the table under docs/evidence/. */
+  row(row, measured) {
+    this.note(`${row}: ${measured}`);
+    this.rows.push({ row, measured, form: DEEP ? 'deep' : 'quick' });
   }
 }
 
@@ -58,6 +68,7 @@ async function runOne({ name, run, timeout }) {
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   console.log(`${failure ? 'FAIL' : '  ok'} ${name} (${seconds} s)`);
   if (failure) console.log(`     ${failure.message}`);
+  for (const row of context.rows) appendFileSync(EVIDENCE, `${JSON.stringify({ ...row, test: name, passed: !failure, seconds: Number(seconds) })}\n`);
   return !failure;
 }
 

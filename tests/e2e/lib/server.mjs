@@ -9,6 +9,8 @@ import path from 'node:path';
 import { ROOT } from './runner.mjs';
 
 export const HUITANG = process.env.HUITANG_BIN ?? path.join(ROOT, 'build', 'release', 'huitang');
+/** With address and undefined-behaviour sanitizers and consistency checks on; for hostile input. */
+export const HUITANG_SANITIZED = process.env.HUITANG_SANITIZED_BIN ?? path.join(ROOT, 'build', 'sanitize', 'huitang');
 
 function freeTcpPort() {
   return new Promise((done, fail) => {
@@ -99,20 +101,21 @@ async function readyLine(child, timeout) {
  * A box of its own in a fresh data folder, open to all (--demo), its demo conference without bots unless asked for:
  * `url`, `demoUrl`, `number` of the demo conference, `child`.
  */
-export async function startServer(t, { demoBots = 0, settings = '' } = {}) {
+export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env } = {}) {
   const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
   const config = path.join(data, 'huitang.toml');
   writeFileSync(config, `[demo]\nbots = ${demoBots}\n${settings}`);
   const httpsPort = await freeTcpPort();
   const udpPort = await freeUdpPorts(os.cpus().length + 2);
-  const child = new Child(HUITANG, [
+  const child = new Child(binary, [
     'serve', '--demo',
     '--config', config,
     '--data', data,
     '--https-port', String(httpsPort),
     '--udp-port', String(udpPort),
     '--public-address', '127.0.0.1',
-  ]);
+    ...args,
+  ], { env });
   const server = { child, data, httpsPort, udpPort };
   t.onFailure(async (folder) => {
     child.writeLogs(folder, 'serve');
