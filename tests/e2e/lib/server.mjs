@@ -1,6 +1,6 @@
 // `huitang serve` and `huitang bot` as child processes of a test. Ends only what it started, by process id.
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import dgram from 'node:dgram';
 import https from 'node:https';
 import net from 'node:net';
@@ -124,6 +124,9 @@ export async function startServer(t, { demoBots = 0, settings = '', binary = HUI
   });
   t.after(async () => {
     await child.stop();
+    // A killed serve leaves its media process running, as it should; the test does not.
+    const pid = mediaPid(server);
+    if (pid !== undefined && isHuitang(pid)) process.kill(pid, 'SIGKILL');
     rmSync(data, { recursive: true, force: true });
   });
   const ready = await readyLine(child, 30_000);
@@ -131,6 +134,23 @@ export async function startServer(t, { demoBots = 0, settings = '', binary = HUI
   server.demoUrl = ready.demo_url;
   server.number = /\/j\/(\d{9})/.exec(ready.demo_url ?? '')?.[1];
   return server;
+}
+
+/** The media process that this serve started last, as its log says; undefined when it has ended (it was seen to). */
+export function mediaPid(server) {
+  let pid;
+  for (const [, started, ended] of server.child.err.matchAll(/child started what=media pid=(\d+)|child ended what=media pid=(\d+)/g))
+    pid = started ? Number(started) : Number(ended) === pid ? undefined : pid;
+  return pid;
+}
+
+/** Whether this process lives and is ours to end. */
+function isHuitang(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('huitang');
+  } catch {
+    return false;
+  }
 }
 
 /** One HTTPS request to the box, its private CA not checked: {status, headers, body}. */
