@@ -43,12 +43,15 @@ const FIREFOX_PREFS = {
   'dom.timeout.enable_budget_timer_throttling': false,
 };
 
-/** Starts a headless browser. `kind` is "chromium" or "firefox"; the caller closes it. */
-export async function launch(kind, { args = [], prefs = {} } = {}) {
+/**
+ * Starts a headless browser. `kind` is "chromium" or "firefox"; the caller closes it. `wrapper(path)` may give the path
+ * of a program that starts the one at `path` elsewhere (lib/network.mjs).
+ */
+export async function launch(kind, { args = [], prefs = {}, wrapper = (executable) => executable } = {}) {
   if (kind === 'chromium') {
     return puppeteer.launch({
       browser: 'chrome',
-      executablePath: EXECUTABLES.chromium,
+      executablePath: wrapper(EXECUTABLES.chromium),
       headless: true,
       args: [...CHROMIUM_ARGS, ...args],
       acceptInsecureCerts: true,
@@ -58,7 +61,7 @@ export async function launch(kind, { args = [], prefs = {} } = {}) {
   }
   return puppeteer.launch({
     browser: 'firefox',
-    executablePath: EXECUTABLES.firefox,
+    executablePath: wrapper(EXECUTABLES.firefox),
     env: { ...process.env, PULSE_SERVER: await soundServer(), PULSE_LATENCY_MSEC: '20' },
     headless: true,
     args,

@@ -69,16 +69,26 @@
   }
 
   const gains = [];
-  /** A sine of -12 dBFS. */
+  const delays = [];
+  /** A sine of -12 dBFS; with settings.sweep one whose pitch tells the time (lib/continuity.mjs). */
   function toneTrack(frequency) {
     const context = audio();
     const oscillator = new OscillatorNode(context, { frequency });
+    if (settings.sweep) sweepPitch(oscillator.frequency, settings.sweep, context.currentTime);
     const gain = new GainNode(context, { gain: 0.25 });
+    const delay = new DelayNode(context, { delayTime: 0, maxDelayTime: 1 });
     const out = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
-    oscillator.connect(gain).connect(out);
+    oscillator.connect(gain).connect(delay).connect(out);
     oscillator.start();
     gains.push(gain);
+    delays.push(delay);
     return out.stream.getAudioTracks()[0];
+  }
+
+  /** Up from `low` by `rate` hertz a second for `seconds`, down again, and so on: half an hour is planned ahead. */
+  function sweepPitch(pitch, { low, rate, seconds }, begin) {
+    pitch.setValueAtTime(low, begin);
+    for (let k = 1; k * seconds < 1800; ++k) pitch.linearRampToValueAtTime(k % 2 ? low + rate * seconds : low, begin + k * seconds);
   }
 
   async function fakeUserMedia(constraints = {}) {
@@ -189,6 +199,118 @@
       await new Promise((done) => setTimeout(done, 60));
     } while (performance.now() < end);
     return best;
+  }
+
+  // --- recording what is heard --------------------------------------------------------------------------------
+
+  /**
+   * The sum of all remote sounds, sample by sample, as a person hears it. An analyser keeps the last 0.68 s whatever
+   * the page is busy with; it is read every 0.2 s, and neighbouring readings are joined where they are the same.
+   * What could not be joined (the page stood still for too long) counts as `missed`, never as a gap of the sound.
+   */
+  class Recorder {
+    constructor() {
+      const context = audio();
+      this.analyser = new AnalyserNode(context, { fftSize: 32768, smoothingTimeConstant: 0 });
+      this.heard = new Set();
+      this.parts = [];
+      this.missed = 0;
+      this.newest = new Float32Array(this.analyser.fftSize);
+      this.sources = [];
+      this.read();
+      this.timer = setInterval(() => this.read(), 200);
+    }
+
+    listen() {
+      for (const track of remoteAudioTracks()) {
+        if (this.heard.has(track)) continue;
+        this.heard.add(track);
+        const source = audio().createMediaStreamSource(new MediaStream([track]));
+        source.connect(this.analyser);
+        this.sources.push(source);
+      }
+    }
+
+    read() {
+      this.listen();
+      const before = this.newest;
+      const now = new Float32Array(before.length);
+      const at = audio().currentTime;
+      this.analyser.getFloatTimeDomainData(now);
+      const expected = Math.round((at - this.at) * audio().sampleRate);
+      if (this.at === undefined) this.parts.push({ samples: now });
+      else this.append(before, now, expected);
+      this.newest = now;
+      this.at = at;
+    }
+
+    append(before, now, expected) {
+      const fresh = freshSamples(before, now, expected);
+      if (fresh === undefined) {
+        this.missed += Math.max(0, expected - now.length);
+        this.parts.push({ samples: now, cut: true });
+      } else if (fresh > 0) {
+        this.parts.push({ samples: now.slice(now.length - fresh) });
+      }
+    }
+
+    /** Joined pieces as 16-bit samples in base64. */
+    stop() {
+      this.read();
+      clearInterval(this.timer);
+      for (const source of this.sources) source.disconnect();
+      const pieces = [];
+      for (const { samples, cut } of this.parts) {
+        if (cut || pieces.length === 0) pieces.push([]);
+        pieces[pieces.length - 1].push(samples);
+      }
+      return { rate: audio().sampleRate, missed: this.missed, pieces: pieces.map(to16Bit) };
+    }
+  }
+
+  /**
+   * How many samples of `now` are newer than `before`: where the end of `before` stands in `now`, nearest to
+   * `expected`. Undefined when it is nowhere. Silence looks alike everywhere, so there the clock decides.
+   */
+  function freshSamples(before, now, expected) {
+    const mark = before.subarray(before.length - 256);
+    if (mark.every((sample) => sample === 0)) return expected <= now.length ? Math.max(0, expected) : undefined;
+    const isAt = (fresh) => {
+      const start = now.length - fresh - mark.length;
+      if (start < 0 || fresh < 0) return false;
+      for (let i = 0; i < mark.length; ++i) if (now[start + i] !== mark[i]) return false;
+      return true;
+    };
+    for (let off = 0; off <= 12_000; ++off) {
+      if (isAt(expected + off)) return expected + off;
+      if (isAt(expected - off)) return expected - off;
+    }
+    return undefined;
+  }
+
+  function to16Bit(parts) {
+    const out = new Int16Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) for (const sample of part) out[at++] = Math.max(-32768, Math.min(32767, Math.round(sample * 32768)));
+    const bytes = new Uint8Array(out.buffer);
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(text);
+  }
+
+  /** Sums over all receiving audio lines of all connections: what the jitter buffers made up, and what was lost. */
+  async function soundFigures() {
+    const sum = { concealed: 0, received: 0, lost: 0 };
+    for (const peer of peers) {
+      if (peer.connectionState === 'closed') continue;
+      for (const report of (await peer.getStats()).values()) {
+        if (report.type !== 'inbound-rtp' || report.kind !== 'audio') continue;
+        sum.concealed += (report.concealedSamples ?? 0) - (report.silentConcealedSamples ?? 0);
+        sum.received += report.packetsReceived ?? 0;
+        sum.lost += report.packetsLost ?? 0;
+      }
+    }
+    return sum;
   }
 
   function tiles() {
@@ -360,6 +482,7 @@
     errors,
     peers,
     gains,
+    delays,
     markedTrack,
     toneTrack,
     readMark,
@@ -367,6 +490,10 @@
     hear,
     hearFor,
     tiles,
+    soundFigures,
+    record() {
+      e2e.recorder = new Recorder();
+    },
     clapOffsets,
     watchNames,
     watches: new Map(),

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browsers.mjs';
-import { check, eventually } from './runner.mjs';
+import { continuityOf, SWEEP } from './continuity.mjs';
+import { check, eventually, sleep } from './runner.mjs';
 
 const HELPER = readFileSync(path.join(path.dirname(fileURLToPath(import.meta.url)), 'page_helper.js'), 'utf8')
   .replace(/^\/\/.*\n/gm, '')
@@ -14,20 +15,23 @@ const RAW_CLIENT = readFileSync(path.join(path.dirname(fileURLToPath(import.meta
 
 export const id = (name) => `[data-testid="${name}"]`;
 
-/** A page whose camera shows `mark` and whose microphone sounds `tone`. The browser ends with the test. */
-export async function openPage(t, kind, { mark, tone, video = {}, prefs = {}, args = [] }) {
-  const browser = await launch(kind, { prefs, args });
+/**
+ * A page whose camera shows `mark` and whose microphone sounds `tone`, or with `sweep` a pitch that tells the time
+ * (for `startListening` of another person). The browser ends with the test.
+ */
+export async function openPage(t, kind, { prefs = {}, args = [], wrapper, ...looks }) {
+  const browser = await launch(kind, { prefs, args, wrapper });
   t.after(() => browser.close());
-  return newPage(t, browser, kind, { mark, tone, video });
+  return newPage(t, browser, kind, looks);
 }
 
 /** Another page in a browser that is open already. */
-export async function newPage(t, browser, kind, { mark, tone, video = {} }) {
+export async function newPage(t, browser, kind, { mark, tone, video = {}, sweep = false }) {
   const page = await browser.newPage();
   const log = [];
   page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => log.push(`page error: ${error.message}`));
-  const settings = { mark, tone, video, screenMark: mark + 500, screenTone: tone + 40 };
+  const settings = { mark, tone, video, sweep: sweep ? SWEEP : undefined, screenMark: mark + 500, screenTone: tone + 40 };
   await page.evaluateOnNewDocument(`(${HELPER})(${JSON.stringify(settings)})`);
   t.onFailure(async (folder) => {
     writeFileSync(path.join(folder, `${kind}-${mark}.log`), log.join('\n'));
@@ -133,6 +137,36 @@ export class Participant {
       () => `${this.kind} (${this.mark}) hears ${tones.map((tone, i) => `${tone} Hz at ${last[i]?.toFixed(0)} dBFS`)}`,
       { timeout },
     );
+  }
+
+  /**
+   * Records everything heard from now on; `stop()` gives what continuity.mjs makes of it, and what the jitter buffers
+   * concealed meanwhile. Another person has to speak with `sweep`, all others below 1 kHz.
+   */
+  async startListening() {
+    const before = await this.page.evaluate(() => (e2e.record(), e2e.soundFigures()));
+    return {
+      stop: async () => {
+        const [recording, after] = await this.page.evaluate(async () => [e2e.recorder.stop(), await e2e.soundFigures()]);
+        const pieces = recording.pieces.map((text) => {
+          const bytes = Buffer.from(text, 'base64');
+          return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+        });
+        return {
+          ...continuityOf(pieces, recording.rate),
+          missedMs: (recording.missed / recording.rate) * 1000,
+          concealedMs: (after.concealed - before.concealed) / 48,
+          lostPackets: after.lost - before.lost,
+        };
+      },
+    };
+  }
+
+  /** What `startListening` tells of `seconds`. */
+  async listen(seconds) {
+    const listening = await this.startListening();
+    await sleep(seconds * 1000);
+    return listening.stop();
   }
 
   async expectOnePeer() {
