@@ -102,6 +102,54 @@ size_t TwccRecorder::poll_feedback(core::Instant now, core::MutableBytes out) {
   return written.bytes;
 }
 
+TwccRecorderState TwccRecorder::export_state() const {
+  TwccRecorderState s;
+  s.started = started_;
+  s.last_number = unwrapper_.last();
+  s.begin = begin_;
+  s.end = end_;
+  s.base = base_;
+  for (int64_t n = begin_; n < end_; ++n) s.arrivals.push_back(arrivals_[static_cast<uint64_t>(n) % kWindow]);
+  s.has_news = has_news_;
+  s.flushing = flushing_;
+  s.first_news = first_news_;
+  s.last_sent = last_sent_;
+  s.bytes_since_sent = bytes_since_sent_;
+  s.rate = rate_;
+  s.media_ssrc = media_ssrc_;
+  s.feedback_count = feedback_count_;
+  s.packets = counters_.packets;
+  s.duplicates = counters_.duplicates;
+  s.jumps = counters_.jumps;
+  s.feedbacks = counters_.feedbacks;
+  return s;
+}
+
+bool TwccRecorder::restore(const TwccRecorderState& s) {
+  constexpr int64_t kBound = int64_t{1} << 60;  // far from any overflow of what is added below
+  if (s.begin < 0 || s.begin > s.base || s.base > s.end || s.end > kBound) return false;
+  if (static_cast<uint64_t>(s.end - s.begin) != s.arrivals.size() || s.arrivals.size() > kWindow)
+    return false;
+  if (s.last_number < -kBound || s.last_number > kBound) return false;
+  if (!s.started) return s.end == 0 && !s.has_news;
+  started_ = true;
+  unwrapper_.resume(s.last_number);
+  begin_ = s.begin;
+  end_ = s.end;
+  base_ = s.base;
+  for (size_t i = 0; i < s.arrivals.size(); ++i) slot(begin_ + static_cast<int64_t>(i)) = s.arrivals[i];
+  has_news_ = s.has_news;
+  flushing_ = s.flushing;
+  first_news_ = s.first_news;
+  last_sent_ = s.last_sent;
+  bytes_since_sent_ = s.bytes_since_sent;
+  rate_ = s.rate;
+  media_ssrc_ = s.media_ssrc;
+  feedback_count_ = s.feedback_count;
+  counters_ = {s.packets, s.duplicates, s.jumps, s.feedbacks};
+  return is_consistent();
+}
+
 bool TwccRecorder::is_consistent() const {
   return begin_ <= base_ && base_ <= end_ && end_ - begin_ <= static_cast<int64_t>(kWindow);
 }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/time.h"
@@ -18,6 +19,21 @@
 #include "core/unwrap.h"
 
 namespace huitang::bwe {
+
+/// For hand-over to another process of this machine, whose clock is the same.
+struct TwccRecorderState {
+  bool started = false;
+  int64_t last_number = 0;  ///< unwrapped, the one that came last
+  int64_t begin = 0, end = 0, base = 0;
+  std::vector<int64_t> arrivals;  ///< of begin .. end, nanoseconds; 0 = not arrived
+  bool has_news = false, flushing = false;
+  core::Instant first_news, last_sent;
+  uint64_t bytes_since_sent = 0;
+  core::Bitrate rate;
+  uint32_t media_ssrc = 0;
+  uint8_t feedback_count = 0;
+  uint64_t packets = 0, duplicates = 0, jumps = 0, feedbacks = 0;
+};
 
 class TwccRecorder {
  public:
@@ -45,6 +61,9 @@ class TwccRecorder {
     uint64_t feedbacks = 0;
   };
   Snapshot snapshot() const { return counters_; }
+  TwccRecorderState export_state() const;
+  /// Once, before any packet: goes on where another process stopped. False when the state contradicts itself.
+  bool restore(const TwccRecorderState& state);
   bool is_consistent() const;
 
  private:

@@ -133,5 +133,44 @@ TEST(TwccRecorder, stays_consistent_whatever_comes) {
   }
 }
 
+TEST(TwccRecorder, goes_on_from_what_another_process_exported) {
+  std::optional<TwccRecorder> recorder(std::in_place, TwccRecorder::Config{});
+  Learned learned;
+  int64_t told = 0;
+  for (int64_t i = 0; i < 3000; ++i) {
+    if (i % 10 != 3) recorder->handle_packet(at_ms(i), static_cast<uint16_t>(i), 1, kSize);
+    if (i % 70 == 0) learned.take(*recorder, i);
+    if (i % 500 != 250) continue;
+    const TwccRecorderState state = recorder->export_state();
+    recorder.emplace(TwccRecorder::Config{});
+    ASSERT_TRUE(recorder->restore(state));
+  }
+  learned.take(*recorder, 4000);
+  for (const auto& [n, ms] : learned.times) {
+    EXPECT_EQ(ms, n % 10 == 3 ? -1 : n);
+    ++told;
+  }
+  EXPECT_EQ(told, 3000);
+  EXPECT_EQ(recorder->snapshot().jumps, 0U);
+  EXPECT_EQ(recorder->snapshot().packets, 2700U);
+}
+
+TEST(TwccRecorder, refuses_a_state_that_contradicts_itself) {
+  TwccRecorder r({});
+  for (uint16_t i = 0; i < 10; ++i) r.handle_packet(at_ms(i), i, 1, kSize);
+  const TwccRecorderState good = r.export_state();
+  const auto takes = [&](auto spoil) {
+    TwccRecorderState state = good;
+    spoil(state);
+    return TwccRecorder({}).restore(state);
+  };
+  EXPECT_TRUE(takes([](auto&) {}));
+  EXPECT_FALSE(takes([](auto& s) { s.arrivals.pop_back(); }));
+  EXPECT_FALSE(takes([](auto& s) { s.base = s.end + 1; }));
+  EXPECT_FALSE(takes([](auto& s) { s.begin = -5; }));
+  EXPECT_FALSE(takes([](auto& s) { s.end = INT64_MAX; }));
+  EXPECT_FALSE(takes([](auto& s) { s.started = false; }));
+}
+
 }  // namespace
 }  // namespace huitang::bwe

@@ -31,6 +31,12 @@ class Unwrapper {
     return last_ + static_cast<S>(static_cast<U>(v - static_cast<U>(last_)));
   }
   constexpr bool has_started() const { return started_; }
+  constexpr int64_t last() const { return last_; }
+  /// As if `last` had been unwrapped before.
+  constexpr void resume(int64_t last) {
+    last_ = last;
+    started_ = true;
+  }
 
  private:
   int64_t last_ = 0;

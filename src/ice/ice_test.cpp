@@ -540,6 +540,36 @@ TEST_F(Lite, retires_the_oldest_of_three_generations) {
   EXPECT_FALSE(ask({second.ufrag + ":peer2", second.password}).has_value());
 }
 
+TEST_F(Lite, goes_on_from_what_another_process_exported) {
+  ask(right(), kClient);
+  now += Duration::seconds(3);
+  Check plain = right();
+  plain.use_candidate = false;
+  ask(plain, kClientElsewhere);
+  const Check old_credentials = right();
+  agent.add_generation(now, {make_credentials(random), "peer2"});  // a restart is under way
+  const LiteAgentState state = agent.export_state();
+
+  LiteAgent next(now);
+  ASSERT_TRUE(next.restore(state));
+  EXPECT_FALSE(next.poll_event());
+  EXPECT_EQ(next.state(), LiteState::Connected);
+  EXPECT_EQ(next.destination(), kClient);
+  EXPECT_TRUE(next.is_validated(kClientElsewhere));
+  EXPECT_EQ(next.local(), agent.local());
+  EXPECT_EQ(next.deadline(), agent.deadline());
+  next.handle_datagram(now, kClient, write(old_credentials));
+  EXPECT_TRUE(next.poll_transmit()) << "both generations answer";
+  EXPECT_EQ(next.snapshot().counters.checks, 3u);
+
+  LiteAgentState broken = state;
+  broken.destination = SocketAddress{core::IpAddress::v4(10, 9, 9, 9), 1};
+  EXPECT_FALSE(LiteAgent(now).restore(broken));
+  broken = state;
+  broken.generations[0].local.password.clear();
+  EXPECT_FALSE(LiteAgent(now).restore(broken));
+}
+
 TEST_F(Lite, caps_its_answers_when_nobody_polls) {
   const Buffer check = write(right());
   for (int i = 0; i < 100; ++i) agent.handle_datagram(now, kClient, check);

@@ -122,6 +122,28 @@ LiteAgent::Snapshot LiteAgent::snapshot() const {
   return s;
 }
 
+LiteAgentState LiteAgent::export_state() const {
+  LiteAgentState s{state_, {generations_.begin(), generations_.end()}, {}, destination_, counters_};
+  s.addresses.assign(addresses_.begin(), addresses_.begin() + address_count_);
+  return s;
+}
+
+bool LiteAgent::restore(LiteAgentState state) {
+  if (state.generations.size() > 2 || state.addresses.size() > kMaxAddresses) return false;
+  const auto is_usable = [](const Generation& g) {
+    return is_well_formed(g.local) && !g.remote_ufrag.empty();
+  };
+  if (!std::ranges::all_of(state.generations, is_usable)) return false;
+  state_ = state.state;
+  generations_.assign(std::make_move_iterator(state.generations.begin()),
+                      std::make_move_iterator(state.generations.end()));
+  std::ranges::copy(state.addresses, addresses_.begin());
+  address_count_ = state.addresses.size();
+  destination_ = state.destination;
+  counters_ = state.counters;
+  return is_consistent() && (state_ == LiteState::New || has_generation());
+}
+
 bool LiteAgent::is_consistent() const {
   return generations_.size() <= 2 && address_count_ <= kMaxAddresses && transmits_.size() <= kMaxTransmits &&
          events_.size() <= kMaxEvents && (state_ == LiteState::Connected) == (address_count_ > 0) &&

@@ -40,6 +40,36 @@ enum class LiteState : uint8_t {
   Disconnected,  ///< none is any more
 };
 
+/// One generation of credentials: ours, and the fragment of the client's.
+struct LiteGeneration {
+  Credentials local;
+  std::string remote_ufrag;
+};
+/// An address that a valid check came from.
+struct LiteAddress {
+  core::SocketAddress address;
+  core::Instant last_check;
+  bool is_nominated = false;
+};
+struct LiteCounters {
+  uint64_t checks = 0;        ///< valid ones
+  uint64_t malformed = 0;     ///< not understood as STUN
+  uint64_t ignored = 0;       ///< no Binding request
+  uint64_t unknown_user = 0;  ///< USERNAME is not ours:theirs
+  uint64_t wrong_integrity = 0;
+  uint64_t errors_sent = 0;        ///< 400, 420, 487
+  uint64_t dropped_transmits = 0;  ///< queue at its cap
+  uint64_t dropped_events = 0;
+};
+/// For hand-over to another process of this machine, whose clock is the same.
+struct LiteAgentState {
+  LiteState state = LiteState::New;
+  std::vector<LiteGeneration> generations;  ///< the newest last
+  std::vector<LiteAddress> addresses;
+  std::optional<core::SocketAddress> destination;
+  LiteCounters counters;
+};
+
 class LiteAgent {
  public:
   static constexpr size_t kMaxAddresses = 4;   ///< of one client at a time: two networks in two families
@@ -67,22 +97,9 @@ class LiteAgent {
   using Event =
       std::variant<StateChanged, DestinationChanged, AddressValidated, AddressForgotten, CredentialsRetired>;
 
-  struct Counters {
-    uint64_t checks = 0;        ///< valid ones
-    uint64_t malformed = 0;     ///< not understood as STUN
-    uint64_t ignored = 0;       ///< no Binding request
-    uint64_t unknown_user = 0;  ///< USERNAME is not ours:theirs
-    uint64_t wrong_integrity = 0;
-    uint64_t errors_sent = 0;        ///< 400, 420, 487
-    uint64_t dropped_transmits = 0;  ///< queue at its cap
-    uint64_t dropped_events = 0;
-  };
+  using Counters = LiteCounters;
   struct Snapshot {
-    struct Address {
-      core::SocketAddress address;
-      core::Instant last_check;
-      bool is_nominated = false;
-    };
+    using Address = LiteAddress;
     LiteState state = LiteState::New;
     std::vector<Address> addresses;
     std::optional<core::SocketAddress> destination;
@@ -93,11 +110,7 @@ class LiteAgent {
 
   explicit LiteAgent(core::Instant now, const LiteConfig& config = {});
 
-  /// One generation of credentials: ours, and the fragment of the client's.
-  struct Generation {
-    Credentials local;
-    std::string remote_ufrag;
-  };
+  using Generation = LiteGeneration;
   /// The first call makes the agent answer; each later one begins a restart. When a restart comes before the
   /// last one was used, the oldest generation is retired.
   void add_generation(core::Instant now, Generation generation);
@@ -116,14 +129,15 @@ class LiteAgent {
   /// Where everything for the client goes: the address nominated last; before any is, the first one.
   const std::optional<core::SocketAddress>& destination() const { return destination_; }
   Snapshot snapshot() const;
+  /// Answers and events not yet polled are left out: drain first.
+  LiteAgentState export_state() const;
+  /// Once, before anything else: continues what another process began. No events follow for what is taken
+  /// over. False when the state contradicts itself; the agent is then of no use.
+  bool restore(LiteAgentState state);
   bool is_consistent() const;
 
  private:
-  struct Address {
-    core::SocketAddress address;
-    core::Instant last_check;
-    bool is_nominated = false;
-  };
+  using Address = LiteAddress;
   const Generation* find_generation(std::string_view username) const;
   void answer(const core::SocketAddress& to, const stun::MessageView& request, const Generation& generation);
   void answer_error(const core::SocketAddress& to, const stun::MessageView& request,

@@ -183,10 +183,32 @@ void FrameSocket::end(FrameClose reason) {
 core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::listen(EventLoop& loop,
                                                                                   const std::string& path,
                                                                                   AcceptHandler on_accept) {
-  const auto address = unix_address(path);
-  if (!address) return core::err(address.error());
   if (connect_unix(path))
     return core::err(core::Failure{std::make_error_code(std::errc::address_in_use), "listen on " + path});
+  auto fd = bind_at(path);
+  if (!fd) return core::err(fd.error());
+  return std::unique_ptr<FrameListener>(new FrameListener(loop, std::move(*fd), path, std::move(on_accept)));
+}
+
+core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::listen_beside(
+    EventLoop& loop, const std::string& path, AcceptHandler on_accept) {
+  const std::string beside = path + ".next";
+  auto fd = bind_at(beside);
+  if (!fd) return core::err(fd.error());
+  std::unique_ptr<FrameListener> self(new FrameListener(loop, std::move(*fd), beside, std::move(on_accept)));
+  self->final_path_ = path;
+  return self;
+}
+
+core::Result<void, core::Failure> FrameListener::replace() {
+  if (::rename(path_.c_str(), final_path_.c_str()) != 0) return errno_failure("rename to " + final_path_);
+  path_ = final_path_;
+  return {};
+}
+
+core::Result<UniqueFd, core::Failure> FrameListener::bind_at(const std::string& path) {
+  const auto address = unix_address(path);
+  if (!address) return core::err(address.error());
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
   UniqueFd fd = unix_stream();
@@ -197,7 +219,7 @@ core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::liste
   ::umask(old_mask);
   errno = bind_error;
   if (bound != 0 || ::listen(fd.get(), 8) != 0) return errno_failure("listen on " + path);
-  return std::unique_ptr<FrameListener>(new FrameListener(loop, std::move(fd), path, std::move(on_accept)));
+  return fd;
 }
 
 FrameListener::FrameListener(EventLoop& loop, UniqueFd fd, std::string path, AcceptHandler on_accept)
@@ -210,7 +232,7 @@ FrameListener::FrameListener(EventLoop& loop, UniqueFd fd, std::string path, Acc
 
 FrameListener::~FrameListener() {
   loop_.unwatch(fd_.get());
-  ::unlink(path_.c_str());
+  if (owns_file_) ::unlink(path_.c_str());
 }
 
 }  // namespace huitang::net

@@ -67,6 +67,7 @@ class FrameSocket {
   /// Writes what the system takes at once, then closes; no on_close follows.
   void close();
   bool is_open() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
   size_t queued() const { return out_.size() - out_at_; }
   const Counters& counters() const { return counters_; }
 
@@ -98,15 +99,26 @@ class FrameListener {
   static core::Result<std::unique_ptr<FrameListener>, core::Failure> listen(EventLoop& loop,
                                                                             const std::string& path,
                                                                             AcceptHandler on_accept);
+  /// Beside a live listener of `path`, for the process that takes over from it: connections still reach the
+  /// other one until replace() puts this one into its place.
+  static core::Result<std::unique_ptr<FrameListener>, core::Failure> listen_beside(EventLoop& loop,
+                                                                                   const std::string& path,
+                                                                                   AcceptHandler on_accept);
+  core::Result<void, core::Failure> replace();
+  /// The file is another process's now and stays.
+  void leave_file() { owns_file_ = false; }
   ~FrameListener();
   FrameListener(const FrameListener&) = delete;
   FrameListener& operator=(const FrameListener&) = delete;
 
  private:
+  static core::Result<UniqueFd, core::Failure> bind_at(const std::string& path);
   FrameListener(EventLoop& loop, UniqueFd fd, std::string path, AcceptHandler on_accept);
   EventLoop& loop_;
   UniqueFd fd_;
-  std::string path_;
+  std::string path_;        ///< of the file
+  std::string final_path_;  ///< set by listen_beside
+  bool owns_file_ = true;
   AcceptHandler on_accept_;
 };
 

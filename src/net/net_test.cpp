@@ -271,6 +271,32 @@ TEST(FrameSocket, the_owner_may_destroy_it_when_it_closes) {
   EXPECT_TRUE(turn_until(loop, [&] { return socket == nullptr; }));
 }
 
+TEST(FrameListener, takes_the_place_of_a_live_one_without_a_moment_in_which_nobody_listens) {
+  EventLoop loop;
+  const std::string path =
+      ::testing::TempDir() + "huitang-net-takeover-" + std::to_string(::getpid()) + ".sock";
+  int by_old = 0, by_new = 0;
+  auto old = FrameListener::listen(loop, path, [&](UniqueFd) { ++by_old; });
+  ASSERT_TRUE(old);
+  auto next = FrameListener::listen_beside(loop, path, [&](UniqueFd) { ++by_new; });
+  ASSERT_TRUE(next);
+  const auto connect = [&] {
+    const auto client = FrameSocket::connect(loop, path, {[](auto) {}, [](auto) {}});
+    EXPECT_TRUE(client);
+    for (int i = 0; i < 3; ++i) loop.run_once(core::Duration::millis(10));
+  };
+  connect();
+  EXPECT_EQ(by_old, 1);
+  ASSERT_TRUE((*next)->replace());
+  connect();
+  EXPECT_EQ(by_old, 1);
+  EXPECT_EQ(by_new, 1);
+  (*old)->leave_file();
+  old->reset();
+  connect();
+  EXPECT_EQ(by_new, 2) << "the old one left the file alone";
+}
+
 TEST(FrameListener, replaces_a_stale_socket_file_and_refuses_a_live_one) {
   const std::string path = ::testing::TempDir() + "huitang-net-test-" + std::to_string(::getpid()) + ".sock";
   EventLoop loop;

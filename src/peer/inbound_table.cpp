@@ -52,6 +52,15 @@ std::optional<uint32_t> InboundTable::original_of(const InboundStream& rtx) cons
   return std::nullopt;
 }
 
+bool InboundTable::restore(std::span<const InboundStream> streams) {
+  for (const InboundStream& s : streams) {
+    if (s.source >= sources_.size()) return false;
+    if (s.layer >= std::max<size_t>(1, sources_[s.source].rids.size())) return false;
+    if (put(s) == nullptr) return false;
+  }
+  return true;
+}
+
 std::optional<uint16_t> InboundTable::find_source(std::string_view mid) const {
   for (size_t i = 0; i < sources_.size(); ++i) {
     if (sources_[i].mid == mid) return static_cast<uint16_t>(i);

@@ -47,6 +47,9 @@ class InboundTable {
   /// The SSRC that an RTX stream repeats. Absent as long as the original was not heard.
   std::optional<uint32_t> original_of(const InboundStream& rtx) const;
 
+  /// Puts back what another process had learned, after configure(). False when a stream fits no source.
+  bool restore(std::span<const InboundStream> streams);
+
   std::span<const InboundStream> streams() const { return {streams_.data(), count_}; }
   uint64_t refused() const { return refused_; }
 

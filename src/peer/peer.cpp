@@ -280,6 +280,10 @@ Received Peer::handle_rtcp(core::Instant now, core::MutableBytes datagram) {
 }
 
 void Peer::handle_dtls(core::Instant now, core::Bytes datagram) {
+  if (dtls_ == nullptr) {
+    ++counters_.late_dtls;
+    return;
+  }
   dtls_->handle_datagram(now, datagram);
   take_dtls_events(now);
 }
@@ -318,7 +322,7 @@ void Peer::follow_ice(core::Instant now, ice::LiteState state) {
 
 // Not before the client is reachable: the time limit of the handshake shall measure the handshake.
 void Peer::start_dtls(core::Instant now) {
-  if (dtls_ != nullptr) return;
+  if (dtls_ != nullptr || sealer_ != nullptr) return;
   dtls::Config config;
   config.role = dtls::Role::Server;
   config.remote_fingerprints = remote_fingerprints_;
@@ -327,10 +331,10 @@ void Peer::start_dtls(core::Instant now) {
   dtls_->start(now);
 }
 
-void Peer::take_dtls_events(core::Instant) {
+void Peer::take_dtls_events(core::Instant now) {
   while (auto event = dtls_->poll_event()) {
     if (const auto* keys = std::get_if<dtls::Connected>(&*event)) {
-      install_keys(*keys);
+      install_keys(now, *keys);
     } else if (std::holds_alternative<dtls::Closed>(*event)) {
       if (state_ != PeerState::Failed) enter(PeerState::Failed, StateReason::ClosedByClient);
     } else if (auto* failed = std::get_if<dtls::Failed>(&*event)) {
@@ -340,7 +344,8 @@ void Peer::take_dtls_events(core::Instant) {
   HUITANG_DCHECK(is_consistent());
 }
 
-void Peer::install_keys(const dtls::Connected& keys) {
+void Peer::install_keys(core::Instant now, const dtls::Connected& keys) {
+  keys_since_ = now;
   opener_ = std::make_unique<srtp::Opener>(services_.backend, keys.inbound);
   sealer_ = std::make_unique<srtp::Sealer>(services_.backend, keys.outbound);
   if (ice_.state() == ice::LiteState::Connected) enter(PeerState::Connected, StateReason::None);

@@ -33,6 +33,7 @@
 #include "dtls/endpoint.h"
 #include "dtls/identity.h"
 #include "ice/lite_agent.h"
+#include "peer/hand_over.h"
 #include "peer/inbound_table.h"
 #include "peer/offer_plan.h"
 #include "peer/types.h"
@@ -71,21 +72,7 @@ class Peer {
   static constexpr size_t kMaxEvents =
       64;  ///< polled after each call, so only a caller that does not poll meets it
 
-  struct Counters {
-    uint64_t packets_in = 0, bytes_in = 0;    ///< every datagram
-    uint64_t packets_out = 0, bytes_out = 0;  ///< sealed and control
-    uint64_t rtp_in = 0, rtcp_in = 0, retransmissions_in = 0;
-    uint64_t unvalidated = 0;     ///< from an address without ICE consent
-    uint64_t unclassified = 0;    ///< no protocol's first byte
-    uint64_t early = 0;           ///< media before the keys, or after the end
-    uint64_t malformed = 0;       ///< no RTP
-    uint64_t not_authentic = 0;   ///< SRTP refused: tag, replay, too many sources
-    uint64_t unknown_stream = 0;  ///< no line for this SSRC yet
-    uint64_t unknown_codec = 0;   ///< payload type not negotiated for the line
-    uint64_t probes_in = 0;       ///< padding only, no media inside
-    uint64_t refused_offers = 0;
-    uint64_t dropped_events = 0;
-  };
+  using Counters = PeerCounters;
   struct Snapshot {
     PeerId id;
     PeerState state = PeerState::New;
@@ -156,6 +143,18 @@ class Peer {
   void count_sent(uint64_t packets, uint64_t bytes);
 
   Snapshot snapshot() const;
+
+  /// The client may still have a flight of its DTLS handshake to send again, which only this process could
+  /// answer: it is under way, or ended less than `kSettleTime` ago and no SRTP has shown yet that the client
+  /// has the keys.
+  bool has_open_handshake(core::Instant now) const;
+  static constexpr core::Duration kSettleTime = core::Duration::millis(1500);
+  /// Drained, between two turns. Absent for a peer that cannot go on elsewhere: it failed, or its handshake is
+  /// under way.
+  std::optional<PeerHandOver> export_state() const;
+  /// Once, instead of a first offer: goes on where another process stopped, without events. False when the
+  /// state contradicts itself; the peer is then of no use.
+  bool restore(core::Instant now, PeerHandOver state);
   bool is_consistent() const;
 
  private:
@@ -175,7 +174,7 @@ class Peer {
   void take_dtls_events(core::Instant now);
   void follow_ice(core::Instant now, ice::LiteState state);
   void start_dtls(core::Instant now);
-  void install_keys(const dtls::Connected& keys);
+  void install_keys(core::Instant now, const dtls::Connected& keys);
   void enter(PeerState state, StateReason reason, std::string detail = {});
   void push(Event event);
 
@@ -186,6 +185,7 @@ class Peer {
   StateReason reason_ = StateReason::None;
   core::Instant connect_by_;
   core::Instant handshake_by_;  ///< while Connecting
+  core::Instant keys_since_;    ///< once there are keys
   ice::LiteAgent ice_;
   std::unique_ptr<dtls::Endpoint> dtls_;
   std::unique_ptr<srtp::Opener> opener_;

@@ -660,5 +660,135 @@ TEST(Peer, media_before_the_keys_is_counted_and_dropped) {
   EXPECT_TRUE(world.connect());
 }
 
+// --- hand-over
+// ------------------------------------------------------------------------------------------------
+
+Buffer seal_for_client(World& world, uint16_t number) {
+  const uint8_t header[12] = {0x80, 96, static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
+  Buffer out(200);
+  out.resize(world.peer.seal_rtp(number, header, core::as_bytes("picture"), out));
+  return out;
+}
+
+TEST(Peer, goes_on_in_another_process_without_the_client_noticing) {
+  World world(60);
+  ASSERT_TRUE(world.connect());
+  uint16_t number = 0;
+  const auto both_ways = [&](int packets) {
+    for (int i = 0; i < packets; ++i) {
+      ++number;
+      Packet packet = camera(static_cast<uint8_t>(number % 3), number);
+      packet.transport_number = number;
+      world.send({kClient, kNode, world.client.seal(packet)});
+      world.send({kNode, *world.peer.destination(), seal_for_client(world, number)});
+      world.run(Duration::millis(5));
+    }
+  };
+  both_ways(60);
+  const auto before = world.peer.snapshot();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(world.hand_over());
+    both_ways(60);
+  }
+  world.run(Duration::seconds(1));
+  EXPECT_EQ(world.media.size(), 240u);
+  EXPECT_EQ(world.client.rtp_in.size(), 240u);
+  EXPECT_EQ(world.client.refused_in, 0u) << "an index was used twice";
+  const auto after = world.peer.snapshot();
+  EXPECT_EQ(after.state, PeerState::Connected);
+  EXPECT_EQ(after.destination, before.destination);
+  EXPECT_EQ(after.ice.ufrag, before.ice.ufrag);
+  EXPECT_GT(after.counters.packets_in, before.counters.packets_in);
+  EXPECT_EQ(after.counters.not_authentic, 0u);
+  EXPECT_EQ(after.feedback.packets, 240u);
+  EXPECT_EQ(after.feedback.jumps, 0u);
+  EXPECT_GT(world.client.rtcp_in.size(), 3u) << "feedback goes on, under new SRTCP indices";
+}
+
+TEST(Peer, knows_replays_from_before_a_hand_over) {
+  World world(61);
+  ASSERT_TRUE(world.connect());
+  const Buffer sealed = world.client.seal(camera(0, 7));
+  Buffer first = sealed, again = sealed;
+  world.receive(kClient, first);
+  ASSERT_EQ(world.media.size(), 1u);
+  ASSERT_TRUE(world.hand_over());
+  world.receive(kClient, again);
+  EXPECT_EQ(world.media.size(), 1u);
+  EXPECT_EQ(world.peer.snapshot().srtp->replayed, 1u);
+}
+
+TEST(Peer, after_a_hand_over_consent_ends_and_comes_back_as_before) {
+  World world(62);
+  ASSERT_TRUE(world.connect());
+  ASSERT_TRUE(world.hand_over());
+  world.is_cut = true;
+  world.run(Duration::seconds(40));
+  EXPECT_EQ(world.peer.state(), PeerState::Disconnected);
+  world.is_cut = false;
+  world.client.ice.restart(world.now);
+  ASSERT_TRUE(world.negotiate());
+  world.run(Duration::seconds(5));
+  EXPECT_EQ(world.peer.state(), PeerState::Connected) << "the keys are the same, no handshake is needed";
+  world.send({kNode, *world.peer.destination(), seal_for_client(world, 1)});
+  world.run(Duration::millis(100));
+  EXPECT_EQ(world.client.rtp_in.size(), 1u);
+}
+
+TEST(Peer, counts_dtls_of_an_association_that_stayed_behind) {
+  World world(63);
+  ASSERT_TRUE(world.connect());
+  ASSERT_TRUE(world.hand_over());
+  world.client.dtls->close(world.now);
+  world.run(Duration::millis(100));
+  EXPECT_EQ(world.peer.snapshot().counters.late_dtls, 1u);
+  EXPECT_EQ(world.peer.state(), PeerState::Connected);
+}
+
+TEST(Peer, is_taken_along_before_its_handshake_but_not_within_it) {
+  World world(64);
+  ASSERT_TRUE(world.negotiate());
+  ASSERT_TRUE(world.hand_over()) << "answered, and nobody came yet";
+  bool was_within = false;
+  for (int i = 0; i < 4000 && !world.peer.can_send(); ++i) {
+    world.run(Duration::millis(1));
+    const auto dtls = world.peer.snapshot().dtls;
+    const bool is_within = dtls && dtls->state == dtls::State::Handshaking;
+    was_within = was_within || is_within;
+    EXPECT_EQ(world.peer.export_state().has_value(), !is_within);
+    if (is_within) {
+      EXPECT_TRUE(world.peer.has_open_handshake(world.now));
+    }
+  }
+  EXPECT_TRUE(was_within);
+  ASSERT_TRUE(world.peer.can_send());
+  EXPECT_TRUE(world.peer.has_open_handshake(world.now)) << "the last flight may be lost";
+  world.run(Peer::kSettleTime);
+  EXPECT_FALSE(world.peer.has_open_handshake(world.now));
+}
+
+TEST(Peer, refuses_a_hand_over_that_contradicts_itself) {
+  const auto refuses = [](uint64_t seed, auto spoil) {
+    World world(seed);
+    if (!world.connect()) return false;
+    auto state = world.peer.export_state();
+    spoil(*state);
+    Peer fresh(world.now, PeerId(1), {.addresses = {kNode}},
+               {test::node_identity(), *world.backend, world.random});
+    return !fresh.restore(world.now, std::move(*state));
+  };
+  EXPECT_FALSE(refuses(65, [](PeerHandOver&) {})) << "untouched, it is taken";
+  EXPECT_TRUE(refuses(66, [](PeerHandOver& s) { s.sealer.reset(); }));
+  EXPECT_TRUE(refuses(67, [](PeerHandOver& s) { s.opener.reset(), s.sealer.reset(); }));
+  EXPECT_TRUE(refuses(68, [](PeerHandOver& s) { s.lines.pop_back(); }));
+  EXPECT_TRUE(refuses(69, [](PeerHandOver& s) { s.ice.generations.clear(); }));
+  EXPECT_TRUE(refuses(70, [](PeerHandOver& s) { s.ice.addresses.clear(); }));
+  EXPECT_TRUE(refuses(71, [](PeerHandOver& s) { s.sources[1].rids.resize(40, "x"); }));
+  EXPECT_TRUE(refuses(72, [](PeerHandOver& s) { s.streams.push_back({1, 200, 0, false}); }));
+  EXPECT_TRUE(refuses(73, [](PeerHandOver& s) { s.feedback.base = s.feedback.end + 1; }));
+  EXPECT_TRUE(refuses(74, [](PeerHandOver& s) { s.id = PeerId(2); }));
+  EXPECT_TRUE(refuses(75, [](PeerHandOver& s) { s.state = PeerState::Failed; }));
+}
+
 }  // namespace
 }  // namespace huitang::peer

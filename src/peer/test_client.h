@@ -243,7 +243,21 @@ class World {
       : random(seed),
         backend(srtp::make_best_backend()),
         client(now, random, *backend),
-        peer(now, PeerId(1), with_address(std::move(config)), {node_identity(), *backend, random}) {}
+        config_(with_address(std::move(config))),
+        held_(std::in_place, now, PeerId(1), config_, PeerServices{node_identity(), *backend, random}),
+        peer(*held_) {}
+
+  /// The peer goes on in a fresh object with a cipher back-end of its own, as in another process.
+  bool hand_over() {
+    flush();
+    auto state = peer.export_state();
+    if (!state) return false;
+    held_.reset();
+    auto next = srtp::make_best_backend();
+    held_.emplace(now, PeerId(1), config_, PeerServices{node_identity(), *next, random});
+    other_backend_ = std::move(next);
+    return peer.restore(now, std::move(*state));
+  }
 
   bool negotiate() {
     const auto answer = peer.handle_offer(now, client.offer_text(), client.lines());
@@ -347,7 +361,14 @@ class World {
   core::SeededRandom random;
   std::unique_ptr<srtp::Backend> backend;
   Client client;
-  Peer peer;
+
+ private:
+  PeerConfig config_;
+  std::unique_ptr<srtp::Backend> other_backend_;
+  std::optional<Peer> held_;
+
+ public:
+  Peer& peer;  ///< what held_ holds, also after a hand-over
   SocketAddress address = kClient;
   uint32_t loss_per_mille = 0;
   Duration jitter;

@@ -130,6 +130,23 @@ struct DestinationChanged {
 using Event = std::variant<StateChanged, FragmentAdded, FragmentRetired, AddressAdded, AddressRemoved,
                            DestinationChanged>;
 
+struct PeerCounters {
+  uint64_t packets_in = 0, bytes_in = 0;    ///< every datagram
+  uint64_t packets_out = 0, bytes_out = 0;  ///< sealed and control
+  uint64_t rtp_in = 0, rtcp_in = 0, retransmissions_in = 0;
+  uint64_t unvalidated = 0;     ///< from an address without ICE consent
+  uint64_t unclassified = 0;    ///< no protocol's first byte
+  uint64_t early = 0;           ///< media before the keys, or after the end
+  uint64_t late_dtls = 0;       ///< for an association that stayed in the process before this one
+  uint64_t malformed = 0;       ///< no RTP
+  uint64_t not_authentic = 0;   ///< SRTP refused: tag, replay, too many sources
+  uint64_t unknown_stream = 0;  ///< no line for this SSRC yet
+  uint64_t unknown_codec = 0;   ///< payload type not negotiated for the line
+  uint64_t probes_in = 0;       ///< padding only, no media inside
+  uint64_t refused_offers = 0;
+  uint64_t dropped_events = 0;
+};
+
 enum class PeerErrorCode : uint8_t {
   BadOffer,      ///< the description itself (REFUSAL_CODE_BAD_SDP)
   BadLines,      ///< `lines` contradicts itself or the description

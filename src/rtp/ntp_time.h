@@ -55,6 +55,8 @@ class NtpClock {
  public:
   constexpr NtpClock() = default;
   constexpr NtpClock(core::Instant at, core::WallTime wall) : at_(at), ntp_(NtpTime::from_wall(wall)) {}
+  /// The clock that says `ntp` at `at`: goes on with another process's.
+  constexpr NtpClock(core::Instant at, NtpTime ntp) : at_(at), ntp_(ntp) {}
   constexpr NtpTime at(core::Instant t) const { return ntp_ + (t - at_); }
   constexpr core::Instant instant_of(NtpTime t) const { return at_ + (t - ntp_); }
 

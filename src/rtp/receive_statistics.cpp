@@ -15,104 +15,104 @@ constexpr uint32_t kMaxTransitChange = 450'000;
 
 void ReceiveStatistics::handle_packet(core::Instant now, uint16_t sequence_number, uint32_t timestamp,
                                       size_t size) {
-  ++packets_;
-  bytes_ += size;
+  ++s_.packets;
+  s_.bytes += size;
   if (!update_sequence(sequence_number)) return;
-  ++received_;
+  ++s_.received;
   update_jitter(now, timestamp);
   HUITANG_DCHECK(is_consistent());
 }
 
 bool ReceiveStatistics::update_sequence(uint16_t sequence_number) {
-  if (!started_) {
-    started_ = true;
+  if (!s_.started) {
+    s_.started = true;
     restart(sequence_number);
     return true;
   }
-  const auto ahead = static_cast<uint16_t>(sequence_number - highest_);
+  const auto ahead = static_cast<uint16_t>(sequence_number - s_.highest);
   if (ahead != 0 && ahead < kMaxDropout) {
-    if (sequence_number < highest_) cycles_ += kSequenceMod;
-    highest_ = sequence_number;
+    if (sequence_number < s_.highest) s_.cycles += kSequenceMod;
+    s_.highest = sequence_number;
   } else if (ahead != 0 && ahead <= kSequenceMod - kMaxMisorder) {
-    if (sequence_number != bad_next_) {
-      bad_next_ = static_cast<uint16_t>(sequence_number + 1);
+    if (sequence_number != s_.bad_next) {
+      s_.bad_next = static_cast<uint16_t>(sequence_number + 1);
       return false;
     }
-    ++restarts_;
+    ++s_.restarts;
     restart(sequence_number);
   } else {
-    ++late_;
+    ++s_.late;
   }
   return true;
 }
 
 void ReceiveStatistics::restart(uint16_t sequence_number) {
-  base_ = sequence_number;
-  highest_ = sequence_number;
-  cycles_ = 0;
-  bad_next_ = kNoBad;
-  received_ = 0;
-  received_prior_ = 0;
-  expected_prior_ = 0;
-  has_transit_ = false;
+  s_.base = sequence_number;
+  s_.highest = sequence_number;
+  s_.cycles = 0;
+  s_.bad_next = ReceiveStatisticsState::kNoBad;
+  s_.received = 0;
+  s_.received_prior = 0;
+  s_.expected_prior = 0;
+  s_.has_transit = false;
 }
 
 // A.8. Packets of one frame share a timestamp but not a send time, so only the first of each timestamp is
 // counted.
 void ReceiveStatistics::update_jitter(core::Instant now, uint32_t timestamp) {
   const auto arrival =
-      static_cast<uint32_t>(static_cast<uint64_t>(now.to_nanos() / 1000) * clock_rate_ / 1'000'000);
+      static_cast<uint32_t>(static_cast<uint64_t>(now.to_nanos() / 1000) * s_.clock_rate / 1'000'000);
   const uint32_t transit = arrival - timestamp;
-  if (has_transit_ && timestamp == last_timestamp_) return;
-  if (has_transit_) {
-    const auto change = static_cast<int32_t>(transit - last_transit_);
+  if (s_.has_transit && timestamp == s_.last_timestamp) return;
+  if (s_.has_transit) {
+    const auto change = static_cast<int32_t>(transit - s_.last_transit);
     const uint32_t d = change < 0 ? 0U - static_cast<uint32_t>(change) : static_cast<uint32_t>(change);
-    if (d < kMaxTransitChange) jitter_q4_ += d - ((jitter_q4_ + 8) >> 4);
+    if (d < kMaxTransitChange) s_.jitter_q4 += d - ((s_.jitter_q4 + 8) >> 4);
   }
-  has_transit_ = true;
-  last_transit_ = transit;
-  last_timestamp_ = timestamp;
+  s_.has_transit = true;
+  s_.last_transit = transit;
+  s_.last_timestamp = timestamp;
 }
 
 void ReceiveStatistics::handle_sender_report(core::Instant now, NtpTime ntp) {
-  last_sr_ = ntp.compact();
-  last_sr_at_ = now;
+  s_.last_sr = ntp.compact();
+  s_.last_sr_at = now;
 }
 
 ReportBlock ReceiveStatistics::take_report(core::Instant now) {
-  ReportBlock block{.ssrc = ssrc_};
-  if (started_) {
-    const int64_t expected_interval = expected() - expected_prior_;
-    const int64_t received_interval = static_cast<int64_t>(received_ - received_prior_);
+  ReportBlock block{.ssrc = s_.ssrc};
+  if (s_.started) {
+    const int64_t expected_interval = expected() - s_.expected_prior;
+    const int64_t received_interval = static_cast<int64_t>(s_.received - s_.received_prior);
     const int64_t lost_interval = expected_interval - received_interval;
-    expected_prior_ = expected();
-    received_prior_ = received_;
+    s_.expected_prior = expected();
+    s_.received_prior = s_.received;
     if (expected_interval > 0 && lost_interval > 0) {
       block.fraction_lost =
           static_cast<uint8_t>(std::min<int64_t>((lost_interval << 8) / expected_interval, 255));
     }
     block.cumulative_lost = static_cast<int32_t>(std::clamp<int64_t>(lost(), -0x800000, 0x7fffff));
     block.highest_sequence = extended_highest();
-    block.jitter = jitter_q4_ >> 4;
+    block.jitter = s_.jitter_q4 >> 4;
   }
-  if (last_sr_ != 0) {
-    block.last_sr = last_sr_;
-    block.delay_since_last_sr = to_compact(now - last_sr_at_);
+  if (s_.last_sr != 0) {
+    block.last_sr = s_.last_sr;
+    block.delay_since_last_sr = to_compact(now - s_.last_sr_at);
   }
   return block;
 }
 
 ReceiveStatistics::Snapshot ReceiveStatistics::snapshot() const {
-  return {.packets = packets_,
-          .bytes = bytes_,
-          .late = late_,
+  return {.packets = s_.packets,
+          .bytes = s_.bytes,
+          .late = s_.late,
           .lost = lost(),
-          .jitter = jitter_q4_ >> 4,
-          .restarts = restarts_};
+          .jitter = s_.jitter_q4 >> 4,
+          .restarts = s_.restarts};
 }
 
 bool ReceiveStatistics::is_consistent() const {
-  return received_ >= received_prior_ && received_ <= packets_ && (!started_ || expected() >= 1);
+  return s_.received >= s_.received_prior && s_.received <= s_.packets && (!s_.started || expected() >= 1);
 }
 
 }  // namespace huitang::rtp

@@ -11,9 +11,38 @@
 
 namespace huitang::rtp {
 
+/// For hand-over to another process of this machine, whose clock is the same. Names of A.1: max_seq, cycles,
+/// base_seq, bad_seq, received, expected_prior, received_prior.
+struct ReceiveStatisticsState {
+  static constexpr uint32_t kNoBad = 0x10000;
+  uint32_t ssrc = 0;
+  uint32_t clock_rate = 0;
+  bool started = false;
+  uint16_t highest = 0;
+  uint32_t cycles = 0;
+  uint32_t base = 0;
+  uint32_t bad_next = kNoBad;
+  uint64_t received = 0;
+  int64_t expected_prior = 0;
+  uint64_t received_prior = 0;
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint64_t late = 0;
+  uint32_t restarts = 0;
+  bool has_transit = false;
+  uint32_t last_transit = 0;
+  uint32_t last_timestamp = 0;
+  uint32_t jitter_q4 = 0;  ///< scaled by 16 as in A.8
+  uint32_t last_sr = 0;
+  core::Instant last_sr_at;
+};
+
 class ReceiveStatistics {
  public:
-  ReceiveStatistics(uint32_t ssrc, uint32_t clock_rate) : ssrc_(ssrc), clock_rate_(clock_rate) {}
+  ReceiveStatistics(uint32_t ssrc, uint32_t clock_rate) : s_{.ssrc = ssrc, .clock_rate = clock_rate} {}
+  /// Goes on where another process stopped; see is_consistent().
+  explicit ReceiveStatistics(const ReceiveStatisticsState& state) : s_(state) {}
+  const ReceiveStatisticsState& export_state() const { return s_; }
 
   /// Each packet of the stream as it arrives; `size` is the payload. Packets recovered through RTX are not
   /// told.
@@ -31,9 +60,9 @@ class ReceiveStatistics {
     uint32_t restarts = 0;  ///< jumps taken as a restart of the sender
   };
   Snapshot snapshot() const;
-  bool has_packets() const { return packets_ != 0; }
+  bool has_packets() const { return s_.packets != 0; }
   /// Packets came since the last report; without, RFC 3550 section 6.4 leaves the block out.
-  bool has_news() const { return received_ != received_prior_; }
+  bool has_news() const { return s_.received != s_.received_prior; }
   bool is_consistent() const;
 
  private:
@@ -41,32 +70,11 @@ class ReceiveStatistics {
   bool update_sequence(uint16_t sequence_number);
   void restart(uint16_t sequence_number);
   void update_jitter(core::Instant now, uint32_t timestamp);
-  uint32_t extended_highest() const { return cycles_ + highest_; }
-  int64_t expected() const { return static_cast<int64_t>(extended_highest()) - base_ + 1; }
-  int64_t lost() const { return started_ ? expected() - static_cast<int64_t>(received_) : 0; }
+  uint32_t extended_highest() const { return s_.cycles + s_.highest; }
+  int64_t expected() const { return static_cast<int64_t>(extended_highest()) - s_.base + 1; }
+  int64_t lost() const { return s_.started ? expected() - static_cast<int64_t>(s_.received) : 0; }
 
-  uint32_t ssrc_;
-  uint32_t clock_rate_;
-  bool started_ = false;
-  // Names of A.1: max_seq, cycles, base_seq, bad_seq, received, expected_prior, received_prior.
-  uint16_t highest_ = 0;
-  uint32_t cycles_ = 0;
-  uint32_t base_ = 0;
-  uint32_t bad_next_ = kNoBad;
-  uint64_t received_ = 0;
-  int64_t expected_prior_ = 0;
-  uint64_t received_prior_ = 0;
-  uint64_t packets_ = 0;
-  uint64_t bytes_ = 0;
-  uint64_t late_ = 0;
-  uint32_t restarts_ = 0;
-  bool has_transit_ = false;
-  uint32_t last_transit_ = 0;
-  uint32_t last_timestamp_ = 0;
-  uint32_t jitter_q4_ = 0;  ///< scaled by 16 as in A.8
-  uint32_t last_sr_ = 0;
-  core::Instant last_sr_at_;
-  static constexpr uint32_t kNoBad = 0x10000;
+  ReceiveStatisticsState s_;
 };
 
 }  // namespace huitang::rtp

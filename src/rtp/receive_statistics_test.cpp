@@ -75,5 +75,25 @@ TEST(ReceiveStatistics, answers_a_sender_report_with_its_age) {
   EXPECT_EQ(r.delay_since_last_sr, 32768U);
 }
 
+TEST(ReceiveStatistics, goes_on_from_what_another_process_exported) {
+  ReceiveStatistics whole(7, 48000), first(7, 48000);
+  std::optional<ReceiveStatistics> second;
+  for (uint16_t i = 0; i < 400; ++i) {
+    const auto number = static_cast<uint16_t>(65'400 + i);  // wraps within
+    const auto at = at_ms(20 * i + (i % 3) * 5);
+    if (i == 150) first.take_report(at), whole.take_report(at);
+    if (i == 200) second.emplace(first.export_state());
+    if (i % 17 == 0) continue;  // lost
+    whole.handle_packet(at, number, i * 960U, 100);
+    (second ? *second : first).handle_packet(at, number, i * 960U, 100);
+  }
+  const auto expected = whole.take_report(at_ms(9000)), got = second->take_report(at_ms(9000));
+  EXPECT_EQ(got.fraction_lost, expected.fraction_lost);
+  EXPECT_EQ(got.cumulative_lost, expected.cumulative_lost);
+  EXPECT_EQ(got.highest_sequence, expected.highest_sequence);
+  EXPECT_EQ(got.jitter, expected.jitter);
+  EXPECT_EQ(second->snapshot().packets, whole.snapshot().packets);
+}
+
 }  // namespace
 }  // namespace huitang::rtp

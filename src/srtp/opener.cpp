@@ -68,6 +68,7 @@ Opener::Opener(Backend& backend, const OpenerState& state, const OpenerConfig& c
   };
   restore(rtp_sources_, state.rtp, config_.rtp_window);
   restore(rtcp_sources_, state.rtcp, config_.rtcp_window);
+  counters_ = state.counters;
 }
 
 Opener::Opener(Opener&&) noexcept = default;
@@ -167,7 +168,7 @@ uint64_t Opener::highest_index(uint32_t ssrc) const {
 }
 
 OpenerState Opener::export_state() const {
-  OpenerState state{key_, {}, {}};
+  OpenerState state{key_, {}, {}, counters_};
   const auto copy = [](const SourceTable& from, std::vector<OpenerState::Window>& to) {
     for (size_t i = 0; i < from.ssrcs.size(); ++i) {
       const std::span<const uint64_t> words = from.windows[i].words();

@@ -35,6 +35,11 @@ struct OpenerConfig {
   uint32_t max_sources = 64;
 };
 
+struct OpenerCounters {
+  uint64_t opened = 0;
+  uint64_t truncated = 0, replayed = 0, bad_tag = 0, too_many_sources = 0, unencrypted = 0;
+};
+
 /// For hand-over to another process.
 struct OpenerState {
   struct Window {
@@ -45,14 +50,12 @@ struct OpenerState {
   KeyMaterial key;
   std::vector<Window> rtp;
   std::vector<Window> rtcp;
+  OpenerCounters counters;
 };
 
 class Opener {
  public:
-  struct Counters {
-    uint64_t opened = 0;
-    uint64_t truncated = 0, replayed = 0, bad_tag = 0, too_many_sources = 0, unencrypted = 0;
-  };
+  using Counters = OpenerCounters;
 
   Opener(Backend& backend, const KeyMaterial& key, const OpenerConfig& config = {});
   Opener(Backend& backend, const OpenerState& state, const OpenerConfig& config = {});
