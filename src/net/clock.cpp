@@ -13,6 +13,7 @@ int64_t read_nanos(clockid_t clock) {
 }  // namespace
 
 core::Instant monotonic_now() { return core::Instant::from_nanos(read_nanos(CLOCK_MONOTONIC)); }
+core::Duration thread_cpu_time() { return core::Duration::nanos(read_nanos(CLOCK_THREAD_CPUTIME_ID)); }
 core::WallTime wall_now() { return core::WallTime::from_unix_millis(read_nanos(CLOCK_REALTIME) / 1'000'000); }
 
 }  // namespace huitang::net

@@ -7,5 +7,7 @@ namespace huitang::net {
 
 core::Instant monotonic_now();
 core::WallTime wall_now();
+/// CPU time that the calling thread has used.
+core::Duration thread_cpu_time();
 
 }  // namespace huitang::net

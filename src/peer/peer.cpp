@@ -173,6 +173,12 @@ Received Peer::handle_datagram(core::Instant now, const core::SocketAddress& fro
   return {};
 }
 
+bool Peer::looks_like_picture(core::Bytes datagram) const {
+  if (rtp::classify(datagram) != rtp::PacketClass::Rtp) return false;
+  const InboundTable::PayloadType& type = inbound_.payload_type(datagram[1] & 0x7f);
+  return type.kind != InboundTable::PayloadType::Kind::Unknown && !is_audio(type.codec);
+}
+
 Received Peer::handle_rtp(core::Instant now, core::MutableBytes datagram) {
   if (opener_ == nullptr) {
     ++counters_.early;

@@ -310,6 +310,13 @@ bool Forwarder::set_view(core::Instant now, PeerId peer, std::span<const SlotVie
   return true;
 }
 
+void Forwarder::set_video_service(core::Instant now, VideoService service) {
+  if (parts_->t.video_service == service) return;
+  parts_->t.video_service = service;
+  parts_->director.reconsider_all(now);
+  parts_->settle(now);
+}
+
 // ---- media and feedback
 // -------------------------------------------------------------------------------------------
 
@@ -392,6 +399,7 @@ std::optional<core::Instant> Forwarder::deadline() const {
 
 std::optional<Request> Forwarder::poll_request() { return parts_->t.requests.pop(); }
 std::optional<Event> Forwarder::poll_event() { return parts_->t.events.pop(); }
+std::optional<SlotShows> Forwarder::poll_shows() { return parts_->t.shows.pop(); }
 
 // ---- looking in
 // ---------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ struct ForwarderConfig {
   uint32_t max_groups = 4096;
   uint32_t max_requests = 2048;  ///< waiting to be polled; more are dropped and counted
   uint32_t max_events = 1024;
+  uint32_t max_shows = 1024;
 };
 
 struct ForwarderCounters {
@@ -61,6 +62,7 @@ struct ForwarderCounters {
   uint64_t red_unwrapped = 0;
   uint64_t requests_dropped = 0;  ///< queue to the worker full
   uint64_t events_dropped = 0;
+  uint64_t shows_dropped = 0;
   uint64_t talkers_without_slot = 0;
 };
 
@@ -117,6 +119,9 @@ class Forwarder {
   /// Whole each time: video and share slots not named show nothing. False: no such receiver.
   bool set_view(core::Instant now, PeerId peer, std::span<const SlotView> slots);
 
+  /// Of all receivers. Pictures that come back wait for a key frame.
+  void set_video_service(core::Instant now, VideoService service);
+
   // Media and feedback.
 
   void handle_media(core::Instant now, const MediaPacket& packet, Batch& out);
@@ -138,6 +143,7 @@ class Forwarder {
 
   std::optional<Request> poll_request();
   std::optional<Event> poll_event();
+  std::optional<SlotShows> poll_shows();
 
   const ForwarderCounters& counters() const;
   std::vector<SourceSnapshot> snapshot_sources() const;

@@ -153,7 +153,10 @@ void Switchboard::begin_run(core::Instant now, SlotId id, LayerRef from, const P
   slot.hold_until.reset();
   slot.place = static_cast<uint32_t>(layer.forwarding.size());
   layer.forwarding.push_back(s);
-  t_.counters.switches += slot.config.use != SlotUse::Audio;
+  if (slot.config.use == SlotUse::Audio) return;
+  ++t_.counters.switches;
+  t_.counters.shows_dropped += !t_.shows.push(
+      {slot.receiver, slot.config.use, slot.config.index, slot.latest_run().number, from.layer});
 }
 
 void Switchboard::want_key_frame(core::Instant now, LayerRef ref) {

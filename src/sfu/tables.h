@@ -219,7 +219,8 @@ struct Tables {
         random(r),
         history(s, c.history_packets, c.history_age),
         requests(c.max_requests),
-        events(c.max_events) {}
+        events(c.max_events),
+        shows(c.max_shows) {}
 
   const ForwarderConfig config;
   const rtp::NtpClock clock;
@@ -246,6 +247,8 @@ struct Tables {
   ForwarderCounters counters;
   BoundedQueue<Request> requests;
   BoundedQueue<Event> events;
+  BoundedQueue<SlotShows> shows;
+  VideoService video_service = VideoService::Full;
 
   Source* find(SourceHandle h) {
     if (h.index >= sources.size() || sources[h.index] == nullptr) return nullptr;

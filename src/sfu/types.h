@@ -33,6 +33,13 @@ constexpr bool is_audio(SourceKind k) { return k == SourceKind::Microphone || k 
 
 enum class SlotUse : uint8_t { Audio, Video, Share };
 
+/// What of the pictures is forwarded; sound always is. For a worker that has more to send than time.
+enum class VideoService : uint8_t {
+  Full,
+  LowLayers,  ///< of each picture the lowest layer that flows, whatever size it is shown in
+  Paused,     ///< nothing on video slots; shares stay, on their lowest layer
+};
+
 /// How a payload is packed; the receiver has a payload type for each that it can take.
 enum class PayloadFormat : uint8_t { Opus, Red, Vp8, H264 };
 inline constexpr size_t kPayloadFormats = 4;
@@ -189,5 +196,14 @@ struct SourceFlow {
   uint8_t layers = 0;  ///< bit per layer that flows
 };
 using Event = std::variant<GroupSpeakers, SourceFlow>;
+
+/// A video or share slot begins to carry this layer. For the log of its peer.
+struct SlotShows {
+  ReceiverIndex receiver;
+  SlotUse use = SlotUse::Video;
+  uint16_t index = 0;
+  SourceNumber source;
+  uint8_t layer = 0;
+};
 
 }  // namespace huitang::sfu

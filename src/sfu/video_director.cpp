@@ -25,6 +25,11 @@ void VideoDirector::reconsider_receiver(core::Instant now, const Receiver& recei
   }
 }
 
+void VideoDirector::reconsider_all(core::Instant now) {
+  for (const auto& receiver : t_.receivers)
+    if (receiver != nullptr) reconsider_receiver(now, *receiver);
+}
+
 void VideoDirector::reconsider_source(core::Instant now, SourceIndex source) {
   const Source* s = t_.sources[source].get();
   for (SlotId id = 0; id < t_.slots.size(); ++id) {
@@ -46,8 +51,10 @@ void VideoDirector::reconsider_group(core::Instant now, GroupId group) {
 void VideoDirector::reconsider(core::Instant now, SlotId id) {
   Slot& slot = t_.slots[id];
   set_target(slot, resolve(slot));
-  if (slot.target == kNone) {
+  // A paused slot keeps its target: the sound stays on the partner of the picture that will come back.
+  if (slot.target == kNone || is_paused(slot)) {
     switchboard_.disconnect(id);
+    slot.hold_until.reset();
     return;
   }
   const LayerRef to{slot.target, choose_layer(slot)};
@@ -120,6 +127,10 @@ SourceIndex VideoDirector::resolve_speaker(const Slot& slot, GroupId id) const {
   return any == group.cameras.end() ? kNone : *any;
 }
 
+bool VideoDirector::is_paused(const Slot& slot) const {
+  return t_.video_service == VideoService::Paused && slot.config.use == SlotUse::Video;
+}
+
 uint8_t VideoDirector::choose_layer(const Slot& slot) const {
   const Source& source = *t_.sources[slot.target];
   std::array<LayerFacts, kMaxLayers> facts;
@@ -130,6 +141,7 @@ uint8_t VideoDirector::choose_layer(const Slot& slot) const {
   std::optional<uint8_t> current;
   if (slot.current.source == slot.target) current = slot.current.layer;
   if (slot.waiting.source == slot.target) current = slot.waiting.layer;
+  if (t_.video_service != VideoService::Full) return select_layer(facts, {1, 1}, std::nullopt);
   return select_layer(facts, {slot.view.width, slot.view.height}, current);
 }
 

@@ -20,6 +20,7 @@ class VideoDirector {
   /// Whole: slots not named show nothing.
   void set_view(core::Instant now, Receiver& receiver, std::span<const SlotView> view);
   void reconsider(core::Instant now, SlotId slot);
+  void reconsider_all(core::Instant now);
   void reconsider_receiver(core::Instant now, const Receiver& receiver);
   /// The source's layers, flow or permission changed, or it came or went.
   void reconsider_source(core::Instant now, SourceIndex source);
@@ -32,6 +33,7 @@ class VideoDirector {
   SourceIndex resolve_source(SourceNumber number) const;
   SourceIndex resolve_speaker(const Slot& slot, GroupId group) const;
   SourceIndex camera_of(const Group& group, PeerId owner) const;
+  bool is_paused(const Slot& slot) const;
   uint8_t choose_layer(const Slot& slot) const;
   void set_target(Slot& slot, SourceIndex target);
 

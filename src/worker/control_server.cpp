@@ -48,7 +48,7 @@ core::Result<std::unique_ptr<ControlServer>, core::Failure> ControlServer::open(
   if (!listener) return core::err(listener.error());
   self->listener_ = std::move(*listener);
   self->health_timer_ =
-      loop.call_after(kHealthInterval, [raw = self.get()](core::Instant) { raw->send_health(); });
+      loop.call_after(kHealthInterval, [raw = self.get()](core::Instant) { raw->handle_health_timer(); });
   return self;
 }
 
@@ -109,6 +109,7 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kCloseGroup: return on_close_group(to, message.close_group());
     case v1::MediaMessage::kSetPeerView: return on_set_peer_view(to, message.set_peer_view());
     case v1::MediaMessage::kGetSnapshot: return on_get_snapshot(to);
+    case v1::MediaMessage::kGetPeerLog: return on_get_peer_log(to, message.get_peer_log());
     case v1::MediaMessage::kShutdown: return on_shutdown_request(to);
     case v1::MediaMessage::kWelcome:
     case v1::MediaMessage::kDone:
@@ -119,6 +120,7 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kGroupSpeakers:
     case v1::MediaMessage::kSourceFlow:
     case v1::MediaMessage::kHealth:
+    case v1::MediaMessage::kPeerLog:
     case v1::MediaMessage::BODY_NOT_SET:
       return reply_error(to, v1::REFUSAL_CODE_BAD_REQUEST, "this node does not take this message");
   }
@@ -184,8 +186,10 @@ void ControlServer::on_open_peer(ReplyTo to, const v1::OpenPeer& request) {
   }
   on_worker(
       worker,
-      [id, offer = request.offer(), lines = std::move(*lines)](core::Instant now, Worker& w) {
-        return w.open_peer(now, peer::PeerId(id), offer, lines);
+      [id, offer = request.offer(), lines = std::move(*lines), member = request.is_member()](
+          core::Instant now, Worker& w) {
+        return w.open_peer(now, peer::PeerId(id), offer, lines,
+                           member ? Admission::Member : Admission::Stranger);
       },
       [this, to, id, worker, is_new, request](core::Result<std::string, CommandError> answer) {
         if (!answer) {
@@ -345,13 +349,35 @@ void ControlServer::on_get_snapshot(ReplyTo to) {
         });
 }
 
+void ControlServer::on_get_peer_log(ReplyTo to, const v1::GetPeerLog& request) {
+  auto out = std::make_shared<v1::MediaMessage>();
+  out->mutable_peer_log();
+  auto missing = std::make_shared<size_t>(workers_.size());
+  for (uint32_t i = 0; i < workers_.size(); ++i)
+    on_worker(
+        i,
+        [id = request.peer()](core::Instant now, Worker& w) {
+          return std::pair(now, w.copy_logs(peer::PeerId(id)));
+        },
+        [this, to, i, out, missing](std::pair<core::Instant, std::vector<PeerLogCopy>> logs) {
+          fill_log(*out->mutable_peer_log(), logs.first, i, logs.second);
+          if (--*missing == 0) reply(to, std::move(*out));
+        });
+}
+
 void ControlServer::on_shutdown_request(ReplyTo to) {
   log_.info("shutdown asked for", {{"connection", to.connection}});
   reply_done(to);
   on_shutdown_();
 }
 
-void ControlServer::handle_worker_event(const Event& event) { broadcast(event_to(event)); }
+void ControlServer::handle_worker_event(const Event& event) {
+  if (const auto* load = std::get_if<LoadChanged>(&event)) {
+    log_.warn("load level", {{"level", to_string(load->level)}, {"share_of_core", load->share}});
+    return send_health();
+  }
+  broadcast(event_to(event));
+}
 
 void ControlServer::reply(ReplyTo to, v1::MediaMessage message) {
   const auto it = connections_.find(to.connection);
@@ -381,17 +407,22 @@ void ControlServer::broadcast(const v1::MediaMessage& message) {
     if (connection->version != 0) connection->socket->send(core::as_bytes(bytes));
 }
 
-/// Figures of all workers in one message, every few seconds.
+void ControlServer::handle_health_timer() {
+  health_timer_ = loop_.call_after(kHealthInterval, [this](core::Instant) { handle_health_timer(); });
+  send_health();
+}
+
+/// Figures of all workers in one message: every few seconds, and when a load level changes.
 void ControlServer::send_health() {
-  health_timer_ = loop_.call_after(kHealthInterval, [this](core::Instant) { send_health(); });
   if (connections_.empty()) return;
   auto sum = std::make_shared<v1::MediaMessage>();
+  for (size_t i = 0; i < workers_.size(); ++i) sum->mutable_health()->add_loads();
   auto missing = std::make_shared<size_t>(workers_.size());
   for (uint32_t i = 0; i < workers_.size(); ++i)
     on_worker(
         i, [worker = workers_[i].get()](core::Instant, Worker&) { return worker->figures(); },
-        [this, sum, missing](const WorkerFigures& figures) {
-          add_figures(*sum->mutable_health(), figures);
+        [this, i, sum, missing](const WorkerFigures& figures) {
+          add_figures(*sum->mutable_health(), i, figures);
           if (--*missing != 0) return;
           sum->mutable_health()->set_cpu_seconds(cpu_seconds());
           broadcast(*sum);

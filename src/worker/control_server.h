@@ -83,6 +83,7 @@ class ControlServer {
   void on_close_group(ReplyTo to, const v1::CloseGroup& request);
   void on_set_peer_view(ReplyTo to, const v1::SetPeerView& request);
   void on_get_snapshot(ReplyTo to);
+  void on_get_peer_log(ReplyTo to, const v1::GetPeerLog& request);
   void on_shutdown_request(ReplyTo to);
 
   void reply(ReplyTo to, v1::MediaMessage message);
@@ -92,6 +93,7 @@ class ControlServer {
   uint32_t place(uint64_t group_hint);
   void forget_peer(uint64_t peer);
   void send_health();
+  void handle_health_timer();
   /// Runs `work` on a worker and, with its result, `then` on this loop (unless this object is gone by then).
   template <class Work, class Then>
   void on_worker(uint32_t worker, Work work, Then then);

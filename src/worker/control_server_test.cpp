@@ -255,6 +255,29 @@ TEST_F(MediaNode, a_closed_peer_is_gone_and_closing_it_again_is_no_error) {
       run_until([&] { return clients_[0]->client.transport().state() == bot::TransportState::Failed; }));
 }
 
+TEST_F(MediaNode, tells_what_happened_to_a_peer_and_how_loaded_its_workers_are) {
+  hello();
+  add_client(1);
+  add_client(2);
+  v1::MediaMessage ask;
+  ask.mutable_get_peer_log()->set_peer(2);
+  const v1::MediaMessage one = call(ask);
+  ASSERT_TRUE(one.has_peer_log()) << one.ShortDebugString();
+  ASSERT_EQ(one.peer_log().peers_size(), 1);
+  const v1::PeerLogRow& row = one.peer_log().peers(0);
+  EXPECT_EQ(row.peer(), 2u);
+  ASSERT_GT(row.entries_size(), 3);
+  EXPECT_EQ(row.entries(0).what(), "offer");
+  for (int i = 1; i < row.entries_size(); ++i)
+    EXPECT_LE(row.entries(i).age_milliseconds(), row.entries(i - 1).age_milliseconds());
+  ask.mutable_get_peer_log()->set_peer(0);
+  EXPECT_EQ(call(ask).peer_log().peers_size(), 4) << "both peers, and each worker's own";
+  EXPECT_TRUE(run_until([&] {
+    return std::ranges::any_of(
+        inbox_, [](const v1::MediaMessage& m) { return m.has_health() && m.health().loads_size() == 2; });
+  }));
+}
+
 TEST_F(MediaNode, two_clients_may_be_connected_and_both_hear_events) {
   hello();
   const auto second = connect();

@@ -11,6 +11,7 @@
 #include "peer/peer.h"
 #include "rtp/receive_statistics.h"
 #include "sfu/types.h"
+#include "worker/peer_log.h"
 
 namespace huitang::worker {
 
@@ -46,6 +47,8 @@ struct PeerEntry {
   bool is_touched = false;
   uint32_t first_packet = kNoPacket;  ///< chain in the batch being sent
   uint32_t last_packet = kNoPacket;
+
+  PeerLog log;
 };
 
 }  // namespace huitang::worker

@@ -42,6 +42,9 @@ void to_message(v1::MediaMessage& out, const sfu::GroupSpeakers& event) {
   for (size_t i = 0; i < event.count; ++i) speakers.add_sources(event.sources[i].value());
 }
 
+/// Goes out as health.
+void to_message(v1::MediaMessage&, const LoadChanged&) {}
+
 void to_message(v1::MediaMessage& out, const sfu::SourceFlow& event) {
   v1::SourceFlow& flow = *out.mutable_source_flow();
   flow.set_source(event.source.value());
@@ -112,11 +115,34 @@ void fill_snapshot(v1::SnapshotPeer& out, const peer::Peer::Snapshot& peer, uint
   out.set_bytes_out(peer.counters.bytes_out);
 }
 
-void add_figures(v1::NodeHealth& out, const WorkerFigures& f) {
+void fill_log(v1::PeerLog& out, core::Instant now, uint32_t worker, const std::vector<PeerLogCopy>& logs) {
+  int room = kMaxLogEntries;
+  for (const v1::PeerLogRow& row : out.peers()) room -= row.entries_size();
+  for (const PeerLogCopy& log : logs) {
+    room -= static_cast<int>(log.entries.size());
+    if (room < 0) return out.set_truncated(true);
+    v1::PeerLogRow& row = *out.add_peers();
+    row.set_peer(log.peer);
+    row.set_worker(worker);
+    row.set_dropped(log.dropped);
+    for (const LogEntry& entry : log.entries) {
+      v1::PeerLogEntry& e = *row.add_entries();
+      e.set_age_milliseconds(static_cast<uint64_t>(std::max<int64_t>(0, (now - entry.at).to_millis())));
+      e.set_what(name_of(entry.kind));
+      e.set_detail(describe(entry));
+      e.set_count(entry.count);
+    }
+  }
+}
+
+void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& f) {
+  v1::WorkerLoad& load = *out.mutable_loads(static_cast<int>(worker));
+  load.set_level(static_cast<uint32_t>(f.load.level));
+  load.set_percent(static_cast<uint32_t>(f.load.share * 100 + 0.5));
   out.set_packets_in(out.packets_in() + f.socket_in.datagrams_in);
   out.set_packets_out(out.packets_out() + f.socket_out.datagrams);
   out.set_packets_dropped(out.packets_dropped() + f.socket_in.overflow_in + f.socket_out.blocked +
-                          f.socket_out.refused + f.counters.slab_exhausted);
+                          f.socket_out.refused + f.counters.slab_exhausted + f.counters.shed_pictures);
   out.set_peers(out.peers() + static_cast<uint32_t>(f.peers));
   const auto add = [&out](const char* name, uint64_t value) { (*out.mutable_counters())[name] += value; };
   add("unattributed", f.counters.unattributed);
@@ -124,7 +150,10 @@ void add_figures(v1::NodeHealth& out, const WorkerFigures& f) {
   add("malformed_rtcp", f.counters.malformed_rtcp);
   add("slab_exhausted", f.counters.slab_exhausted);
   add("unsealed", f.counters.unsealed);
-  add("events_dropped", f.counters.dropped_events + f.forwarder.events_dropped);
+  add("shed_pictures", f.counters.shed_pictures);
+  add("refused_full", f.counters.refused_full);
+  add("requests_dropped", f.forwarder.requests_dropped);
+  add("events_dropped", f.counters.dropped_events + f.forwarder.events_dropped + f.forwarder.shows_dropped);
   add("receive_overflow", f.socket_in.overflow_in);
   add("send_blocked", f.socket_out.blocked);
   add("send_refused", f.socket_out.refused);

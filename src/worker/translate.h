@@ -19,6 +19,10 @@ std::optional<std::vector<sfu::SlotView>> view_from(const v1::SetPeerView& view)
 
 v1::MediaMessage event_to(const Event& event);
 void fill_snapshot(v1::SnapshotPeer& out, const peer::Peer::Snapshot& peer, uint32_t worker);
-void add_figures(v1::NodeHealth& out, const WorkerFigures& figures);
+/// Adds one worker's to the sums; `out` has a place in `loads` for each worker.
+void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& figures);
+/// Rows beyond kMaxLogEntries of one message are left out (and it says so).
+inline constexpr int kMaxLogEntries = 30'000;
+void fill_log(v1::PeerLog& out, core::Instant now, uint32_t worker, const std::vector<PeerLogCopy>& logs);
 
 }  // namespace huitang::worker

@@ -74,7 +74,8 @@ Worker::Worker(core::Instant now, WorkerConfig config, const dtls::Identity& ide
       out_(out),
       slab_(config_.slab),
       forwarder_(config_.forwarder, config_.clock, slab_, random),
-      next_scan_(now) {}
+      next_scan_(now),
+      governor_(now, config_.load) {}
 
 Worker::~Worker() = default;
 
@@ -82,12 +83,17 @@ Worker::~Worker() = default;
 
 core::Result<std::string, CommandError> Worker::open_peer(core::Instant now, peer::PeerId id,
                                                           std::string_view offer,
-                                                          std::span<const peer::Line> lines) {
+                                                          std::span<const peer::Line> lines,
+                                                          Admission admission) {
   PeerEntry* entry = find_peer(id);
   std::unique_ptr<PeerEntry> fresh;
   if (entry == nullptr) {
-    if (peers_.size() >= config_.max_peers)
-      return core::err(CommandError{CommandErrorCode::Full, "this worker takes no more peers"});
+    const bool is_loaded = admission == Admission::Stranger && governor_.level() >= LoadLevel::NoNewPeers;
+    if (peers_.size() >= config_.max_peers || is_loaded) {
+      ++counters_.refused_full;
+      return core::err(CommandError{CommandErrorCode::Full, is_loaded ? "this worker's core is used up"
+                                                                      : "this worker takes no more peers"});
+    }
     fresh = std::make_unique<PeerEntry>();
     fresh->peer =
         std::make_unique<peer::Peer>(now, id, peer::PeerConfig{.addresses = config_.addresses}, services_);
@@ -106,6 +112,7 @@ core::Result<std::string, CommandError> Worker::open_peer(core::Instant now, pee
     close_peer(now, id);
     return core::err(CommandError{CommandErrorCode::Full, "this worker takes no more receivers"});
   }
+  entry->log.add(now, {.number = entry->peer->revision(), .kind = LogKind::Opened});
   drain_peer(now, *entry);
   return std::move(*answer);
 }
@@ -167,6 +174,10 @@ core::Result<void, CommandError> Worker::bind_source(core::Instant now, peer::Pe
   if (!inbound.source.is_valid())
     return core::err(CommandError{CommandErrorCode::Full, "no room for the source"});
   owners_[number] = entry;
+  entry->log.add(now, {.number = number.value(),
+                       .kind = LogKind::SourceBound,
+                       .a = static_cast<uint8_t>(use),
+                       .b = forwarded});
   return {};
 }
 
@@ -175,6 +186,7 @@ void Worker::unbind_source(core::Instant now, sfu::SourceNumber number) {
     for (InboundLine& line : owner->lines)
       if (line.source.is_valid() && line.source.number == number) line.source = {};
     owners_.erase(number);
+    owner->log.add(now, {.number = number.value(), .kind = LogKind::SourceUnbound});
   }
   forwarder_.unbind_source(now, number);
 }
@@ -191,22 +203,26 @@ core::Result<void, CommandError> Worker::set_view(core::Instant now, peer::PeerI
 
 // ---- in
 
-void Worker::handle_datagrams(core::Instant now, std::span<const Datagram> datagrams) {
+void Worker::handle_datagrams(core::Instant now, std::span<const Datagram> datagrams, Ingress ingress) {
   counters_.datagrams_in += datagrams.size();
   // Checks keep a connection alive; under load they must not wait behind media.
   for (const Datagram& d : datagrams)
-    if (rtp::classify(d.bytes) == rtp::PacketClass::Stun) handle_one(now, d);
+    if (rtp::classify(d.bytes) == rtp::PacketClass::Stun) handle_one(now, d, ingress);
   for (const Datagram& d : datagrams)
-    if (rtp::classify(d.bytes) != rtp::PacketClass::Stun) handle_one(now, d);
+    if (rtp::classify(d.bytes) != rtp::PacketClass::Stun) handle_one(now, d, ingress);
 }
 
-void Worker::handle_one(core::Instant now, const Datagram& datagram) {
+void Worker::handle_one(core::Instant now, const Datagram& datagram, Ingress ingress) {
   const bool is_stun = rtp::classify(datagram.bytes) == rtp::PacketClass::Stun;
   // A check names its peer by itself: after a restart of a client the address may still be in another one's
   // name.
   PeerEntry* entry = is_stun ? find_by_fragment(datagram.bytes) : find_by_address(datagram.from);
   if (entry == nullptr) {
     ++counters_.unattributed;
+    return;
+  }
+  if (ingress == Ingress::Urgent && entry->peer->looks_like_picture(datagram.bytes)) {
+    ++counters_.shed_pictures;
     return;
   }
   mark_touched(*entry);
@@ -296,6 +312,7 @@ void Worker::handle_rtcp(core::Instant now, PeerEntry& entry, const peer::Receiv
         forwarder_.handle_nack(now, *entry.receiver, nack->media_ssrc, std::span(numbers).first(count),
                                batch_);
     } else if (const auto* pli = std::get_if<rtp::PliView>(&*packet)) {
+      entry.log.add(now, {.number = pli->media_ssrc, .kind = LogKind::KeyFrameAsk});
       if (entry.receiver) forwarder_.handle_key_frame_ask(now, *entry.receiver, pli->media_ssrc);
     } else if (const auto* fir = std::get_if<rtp::FirView>(&*packet)) {
       for (size_t i = 0; i < fir->size() && entry.receiver; ++i)
@@ -319,6 +336,7 @@ void Worker::handle_sender_report(core::Instant now, PeerEntry& entry, const rtp
 /// What the client says of one of our slots; the round trip is the transport's, so it serves its sources,
 /// too.
 void Worker::handle_report_block(core::Instant now, PeerEntry& entry, const rtp::ReportBlock& block) {
+  entry.log.add_loss(now, LogKind::LossOut, block.fraction_lost);
   const core::Duration rtt =
       rtp::round_trip_time(config_.clock.at(now), block.last_sr, block.delay_since_last_sr);
   if (rtt <= core::Duration() || rtt > core::Duration::seconds(10)) return;
@@ -359,6 +377,9 @@ void Worker::handle_peer_event(core::Instant now, PeerEntry& entry, const peer::
   if (const auto* changed = std::get_if<peer::StateChanged>(&event)) {
     if (entry.receiver)
       forwarder_.set_receiver_ready(now, *entry.receiver, changed->state == peer::PeerState::Connected);
+    entry.log.add(now, {.kind = LogKind::State,
+                        .a = static_cast<uint8_t>(changed->state),
+                        .b = static_cast<uint8_t>(changed->reason)});
     push(PeerStateEvent{entry.peer->id(), changed->state, changed->reason});
   } else if (const auto* added = std::get_if<peer::FragmentAdded>(&event)) {
     by_fragment_[added->ufrag] = &entry;
@@ -369,10 +390,14 @@ void Worker::handle_peer_event(core::Instant now, PeerEntry& entry, const peer::
   } else if (const auto* address = std::get_if<peer::AddressAdded>(&event)) {
     by_address_[address->address] = &entry;
     entry.addresses.push_back(address->address);
+    entry.log.add(now, {.kind = LogKind::AddressAdded, .address = address->address});
   } else if (const auto* gone = std::get_if<peer::AddressRemoved>(&event)) {
     const auto it = by_address_.find(gone->address);
     if (it != by_address_.end() && it->second == &entry) by_address_.erase(it);
     std::erase(entry.addresses, gone->address);
+    entry.log.add(now, {.kind = LogKind::AddressGone, .address = gone->address});
+  } else if (const auto* to = std::get_if<peer::DestinationChanged>(&event)) {
+    entry.log.add(now, {.kind = LogKind::Destination, .address = to->address});
   }
 }
 
@@ -395,8 +420,10 @@ void Worker::send_receiver_report(core::Instant now, PeerEntry& entry) {
   size_t count = 0;
   for (InboundLine& line : entry.lines)
     for (InboundLayer& layer : line.layers)
-      if (layer.statistics && layer.statistics->has_news() && count < blocks.size())
-        blocks[count++] = layer.statistics->take_report(now);
+      if (layer.statistics && layer.statistics->has_news() && count < blocks.size()) {
+        blocks[count] = layer.statistics->take_report(now);
+        entry.log.add_loss(now, LogKind::LossIn, blocks[count++].fraction_lost);
+      }
   if (count == 0) return;
   std::array<uint8_t, kRtcpRoom> room;
   rtp::CompoundWriter writer(room);
@@ -411,6 +438,7 @@ std::optional<core::Instant> Worker::handle_turn(core::Instant now) {
     forwarder_.handle_timeout(now, batch_);
   send_media();
   send_requests(now);
+  log_shows(now);
   for (PeerEntry* entry : touched_) {
     entry->is_touched = false;
     drain_peer(now, *entry);
@@ -442,13 +470,21 @@ void Worker::send_media() {
   batch_.clear();
 }
 
+/// A worker with more to send than time, or than the socket takes, sends the sound of all before any picture.
+void Worker::send_batch() {
+  if (governor_.level() == LoadLevel::Normal) return send_pass(Pass::All);
+  send_pass(Pass::Sound);
+  send_pass(Pass::Pictures);
+}
+
 /// The copies of a turn, receiver by receiver: one cipher stays in the cache, and the packets of one
 /// destination leave as one segmented message.
-void Worker::send_batch() {
+void Worker::send_pass(Pass pass) {
   const auto& packets = batch_.packets;
   next_of_receiver_.resize(packets.size());
   receivers_of_batch_.clear();
   for (uint32_t i = 0; i < packets.size(); ++i) {
+    if (pass != Pass::All && packets[i].is_audio != (pass == Pass::Sound)) continue;
     PeerEntry* entry = by_receiver_[packets[i].receiver.value()];
     next_of_receiver_[i] = PeerEntry::kNoPacket;
     if (entry == nullptr || !entry->peer->can_send()) {
@@ -522,7 +558,7 @@ void Worker::send_reports() {
   }
 }
 
-void Worker::send_requests(core::Instant) {
+void Worker::send_requests(core::Instant now) {
   while (const auto request = forwarder_.poll_request()) {
     std::array<uint8_t, kRtcpRoom> room;
     rtp::CompoundWriter writer(room);
@@ -537,6 +573,7 @@ void Worker::send_requests(core::Instant) {
       const auto [owner, ssrc] = ssrc_of(key->source, key->layer);
       if (owner == nullptr || ssrc == 0) continue;
       writer.add_pli(owner->peer->feedback_ssrc(), ssrc);
+      owner->log.add(now, {.number = key->source.value(), .kind = LogKind::KeyFrameRequest, .b = key->layer});
       send_rtcp(*owner, writer.written());
     } else if (const auto* nack = std::get_if<sfu::UpstreamNack>(&*request)) {
       const auto [owner, ssrc] = ssrc_of(nack->source, nack->layer);

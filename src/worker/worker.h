@@ -26,8 +26,11 @@
 #include "rtp/ntp_time.h"
 #include "sfu/forwarder.h"
 #include "srtp/backend.h"
+#include "worker/ingress_guard.h"
+#include "worker/load_governor.h"
 #include "worker/packet_out.h"
 #include "worker/peer_entry.h"
+#include "worker/peer_log.h"
 
 namespace huitang::worker {
 
@@ -37,7 +40,11 @@ struct WorkerConfig {
   sfu::PacketSlab::Config slab;
   sfu::ForwarderConfig forwarder;
   size_t max_peers = 4000;
+  LoadConfig load;
 };
+
+/// Whose peer asks to be opened. A stranger is turned away by a worker that takes no new peers.
+enum class Admission : uint8_t { Stranger, Member };
 
 /// One datagram as received; the bytes are opened in place.
 struct Datagram {
@@ -62,7 +69,12 @@ struct PeerStateEvent {
   peer::PeerState state;
   peer::StateReason reason;
 };
-using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow>;
+/// Told to serve with the next health, at once this way to the log.
+struct LoadChanged {
+  LoadLevel level;
+  double share;  ///< of one core
+};
+using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, LoadChanged>;
 
 struct WorkerCounters {
   uint64_t datagrams_in = 0;
@@ -73,6 +85,8 @@ struct WorkerCounters {
   uint64_t unsealed = 0;        ///< forwarded copies for a peer that cannot send at the moment
   uint64_t packets_sealed = 0;
   uint64_t dropped_events = 0;
+  uint64_t refused_full = 0;   ///< peers turned away: the cap, or the load
+  uint64_t shed_pictures = 0;  ///< media of pictures left unopened to catch up (IngressGuard)
 };
 
 class Worker {
@@ -88,8 +102,8 @@ class Worker {
 
   // Commands (proto/media.proto says what each means).
   core::Result<std::string, CommandError> open_peer(core::Instant now, peer::PeerId id,
-                                                    std::string_view offer,
-                                                    std::span<const peer::Line> lines);
+                                                    std::string_view offer, std::span<const peer::Line> lines,
+                                                    Admission admission = Admission::Stranger);
   void close_peer(core::Instant now, peer::PeerId id);
   core::Result<void, CommandError> bind_source(core::Instant now, peer::PeerId id, peer::LineUse use,
                                                sfu::SourceNumber number, sfu::GroupId group, bool forwarded);
@@ -100,7 +114,12 @@ class Worker {
                                             std::span<const sfu::SlotView> view);
 
   /// Checks first, then everything else in order of arrival.
-  void handle_datagrams(core::Instant now, std::span<const Datagram> datagrams);
+  void handle_datagrams(core::Instant now, std::span<const Datagram> datagrams,
+                        Ingress ingress = Ingress::Full);
+  /// At `load_deadline()`: what this worker's thread has used and lost so far. The level that follows takes
+  /// effect at once.
+  void handle_load(core::Instant now, const LoadTotals& totals);
+  core::Instant load_deadline() const { return governor_.deadline(); }
   /// Seals and hands out what is due, runs timers. Returns when it wants to be called again at the latest.
   std::optional<core::Instant> handle_turn(core::Instant now);
 
@@ -109,11 +128,14 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   const sfu::Forwarder& forwarder() const { return forwarder_; }
   size_t peer_count() const { return peers_.size(); }
+  LoadGovernor::Snapshot load() const { return governor_.snapshot(); }
+  /// One peer's, or for peer 0 all of them and the worker's own (under peer 0).
+  std::vector<PeerLogCopy> copy_logs(peer::PeerId id) const;
   std::vector<peer::Peer::Snapshot> snapshot_peers() const;
   bool is_consistent() const;
 
  private:
-  void handle_one(core::Instant now, const Datagram& datagram);
+  void handle_one(core::Instant now, const Datagram& datagram, Ingress ingress);
   PeerEntry* find_by_address(const core::SocketAddress& from);
   PeerEntry* find_by_fragment(core::Bytes datagram);
   PeerEntry* find_peer(peer::PeerId id);
@@ -134,11 +156,14 @@ class Worker {
 
   void send_media();
   void send_batch();
+  enum class Pass : uint8_t { All, Sound, Pictures };
+  void send_pass(Pass pass);
   void send_packets_of(PeerEntry& entry, uint32_t first);
   void send_packet(PeerEntry& entry, const sfu::ForwardedPacket& packet);
   void send_reports();
   void send_requests(core::Instant now);
   void send_rtcp(PeerEntry& entry, core::Bytes rtcp);
+  void log_shows(core::Instant now);
   void push(Event event);
 
   WorkerConfig config_;
@@ -159,6 +184,9 @@ class Worker {
   std::vector<uint32_t> next_of_receiver_;  ///< parallel to batch_.packets
   std::vector<PeerEntry*> receivers_of_batch_;
   core::Instant next_scan_;
+
+  LoadGovernor governor_;
+  PeerLog log_;  ///< of the worker itself
 
   std::deque<Event> events_;
   WorkerCounters counters_;

@@ -11,8 +11,11 @@ namespace huitang::worker {
 
 namespace {
 
-/// Reads until the socket is empty, but gives sealing and sending a turn after this many datagrams.
+/// Reads until the socket is empty, but gives sealing and sending a turn after this many calls.
 constexpr int kReceivesPerTurn = 4;
+/// The same when the socket holds a backlog whose pictures are left aside: more than 16 MB of buffer can hold
+/// (7,000 datagrams), so that one turn takes it whole.
+constexpr int kReceivesToCatchUp = 256;
 
 /// The n-th core of those this process may run on; wraps around.
 void pin_this_thread(uint32_t n) {
@@ -65,8 +68,11 @@ WorkerThread::WorkerThread(const WorkerThreadConfig& config, net::UdpSocket sock
       backend_(srtp::make_best_backend()) {
   for (const core::IpAddress& ip : config_.public_ips) addresses_.push_back({ip, socket_.local().port});
   worker_ = std::make_unique<Worker>(net::monotonic_now(),
-                                     WorkerConfig{.addresses = addresses_, .clock = config_.clock}, identity,
-                                     *backend_, random_, *out_);
+                                     WorkerConfig{.addresses = addresses_,
+                                                  .clock = config_.clock,
+                                                  .max_peers = config_.max_peers,
+                                                  .load = config_.load},
+                                     identity, *backend_, random_, *out_);
 }
 
 WorkerThread::~WorkerThread() {
@@ -88,24 +94,32 @@ void WorkerThread::run() {
 }
 
 void WorkerThread::receive(core::Instant now) {
-  for (int i = 0; i < kReceivesPerTurn; ++i) {
+  const Ingress mode = guard_.mode(now);
+  bool is_empty = false;
+  for (int i = mode == Ingress::Full ? kReceivesPerTurn : kReceivesToCatchUp; i > 0 && !is_empty; --i) {
     const auto received = socket_.receive();
-    if (received.empty()) return;
     datagrams_.clear();
     for (const net::ReceivedDatagram& d : received) datagrams_.push_back({d.from, d.to, d.bytes});
-    worker_->handle_datagrams(now, datagrams_);
+    worker_->handle_datagrams(now, datagrams_, mode);
+    is_empty = received.empty();
   }
+  guard_.handle_read(now, is_empty);
 }
 
 std::optional<core::Instant> WorkerThread::turn(core::Instant now) {
   const auto next = worker_->handle_turn(now);
+  if (now >= worker_->load_deadline()) {
+    const uint64_t lost = socket_.counters().overflow_in + batch_.counters().blocked;
+    worker_->handle_load(now, {.cpu = net::thread_cpu_time(), .lost = lost});
+  }
   while (auto event = worker_->poll_event()) on_event_(config_.index, std::move(*event));
-  return next;
+  if (worker_->load().level == LoadLevel::Normal) return next;  // whatever wakes it up is soon enough
+  return next ? std::min(*next, worker_->load_deadline()) : worker_->load_deadline();
 }
 
 WorkerFigures WorkerThread::figures() const {
-  return {worker_->counters(), worker_->forwarder().counters(), socket_.counters(), batch_.counters(),
-          worker_->peer_count()};
+  return {worker_->counters(), worker_->forwarder().counters(), socket_.counters(),
+          batch_.counters(),   worker_->peer_count(),           worker_->load()};
 }
 
 }  // namespace huitang::worker

@@ -22,6 +22,8 @@ struct WorkerThreadConfig {
   core::SocketAddress bind;                 ///< where the socket listens
   std::vector<core::IpAddress> public_ips;  ///< what clients are told, with the socket's port
   rtp::NtpClock clock;
+  size_t max_peers = 4000;
+  LoadConfig load;
   bool pin_to_core = false;  ///< to core `index` of those the process may use
 };
 
@@ -32,6 +34,7 @@ struct WorkerFigures {
   net::UdpSocket::Counters socket_in;
   net::SendBatch::Counters socket_out;
   size_t peers = 0;
+  LoadGovernor::Snapshot load;
 };
 
 class WorkerThread {
@@ -77,6 +80,7 @@ class WorkerThread {
   net::EventLoop loop_;
   std::unique_ptr<Worker> worker_;
   std::vector<Datagram> datagrams_;
+  IngressGuard guard_;
   std::thread thread_;
 };
 
