@@ -1,5 +1,6 @@
 #include "api/admin_gate.h"
 
+#include "crypto/base64url.h"
 #include "crypto/system_random.h"
 
 namespace huitang::api {
@@ -22,33 +23,48 @@ std::optional<std::string_view> find_cookie(std::string_view field, std::string_
   return std::nullopt;
 }
 
-AdminGate::AdminGate(std::string hash, const TokenSigner& signer, core::Random& random)
-    : hash_(std::move(hash)), signer_(signer), random_(random) {}
+AdminGate::AdminGate(std::string hash, const TokenSigner& signer, Metrics& metrics, core::Random& random)
+    : hash_(std::move(hash)), signer_(signer), metrics_(metrics), tokens_(signer, metrics), random_(random) {}
 
 std::string AdminGate::hash_of(std::string_view secret) {
   const crypto::Sha256Digest digest = crypto::sha256(core::as_bytes(secret));
   return std::string("sha256:").append(core::as_text(digest));
 }
 
-bool AdminGate::check_secret(core::Instant now, const core::IpAddress& from, std::string_view secret) {
-  if (!tries_.has(now, from)) return false;
+std::string AdminGate::mark() const {
+  return crypto::to_base64url(crypto::sha256(core::as_bytes("huitang.admin-cookie." + hash_))).substr(0, 22);
+}
+
+bool AdminGate::check_secret(const TokenContext& context, std::string_view secret) {
+  if (!tries_.has(context.now, context.from)) {
+    tokens_.refuse(context, Audience::Admin, "too many wrong secrets from there");
+    return false;
+  }
+  metrics_.add(Metric::SecretsChecked);
   const bool right = crypto::constant_time_equal(core::as_bytes(hash_of(secret)), core::as_bytes(hash_));
-  if (!right) tries_.try_take(now, from);
-  return right;
+  if (right) return true;
+  tries_.try_take(context.now, context.from);
+  tokens_.refuse(context, Audience::Admin, "wrong secret");
+  return false;
 }
 
 bool AdminGate::is_admin(core::Instant now, core::WallTime wall, const HttpRequest& request) {
-  if (const std::optional<std::string_view> cookie = find_cookie(request.cookie, kAdminCookie))
-    if (signer_.verify(wall, Audience::Admin, *cookie)) return true;
+  const TokenContext context{now, wall, request.from};
+  if (const std::optional<std::string_view> cookie = find_cookie(request.cookie, kAdminCookie)) {
+    const std::optional<Claims> claims = tokens_.verify(context, Audience::Admin, *cookie);
+    if (claims && claims->session == mark()) return true;
+    if (claims) tokens_.refuse(context, Audience::Admin, "cookie of another secret");
+  }
   const std::string_view field = request.authorization;
-  return field.starts_with(kBearer) && check_secret(now, request.from, field.substr(kBearer.size()));
+  return field.starts_with(kBearer) && check_secret(context, field.substr(kBearer.size()));
 }
 
 std::optional<std::string> AdminGate::open_session(core::Instant now, core::WallTime wall,
                                                    const core::IpAddress& from, std::string_view secret) {
-  if (!check_secret(now, from, secret)) return std::nullopt;
+  if (!check_secret({now, wall, from}, secret)) return std::nullopt;
   Claims claims;
   claims.audience = Audience::Admin;
+  claims.session = mark();
   claims.issued = wall;
   claims.expires = core::WallTime::from_unix_millis(wall.to_unix_millis() + kSessionSeconds * 1000);
   claims.nonce = crypto::make_token(random_, 9);

@@ -9,16 +9,18 @@
 #include "api/http.h"
 #include "api/token.h"
 #include "api/token_bucket.h"
+#include "api/token_gate.h"
 #include "crypto/hash.h"
 
 namespace huitang::api {
 
-inline constexpr std::string_view kAdminCookie = "huitang_admin";
+/// The prefix makes browsers hold to Secure, Path=/ and no Domain, so that no other host can plant it.
+inline constexpr std::string_view kAdminCookie = "__Host-huitang_admin";
 
 class AdminGate {
  public:
   /// `hash` is what stands in the store: "sha256:" and 32 bytes.
-  AdminGate(std::string hash, const TokenSigner& signer, core::Random& random);
+  AdminGate(std::string hash, const TokenSigner& signer, Metrics& metrics, core::Random& random);
   static std::string hash_of(std::string_view secret);
 
   /// By bearer token or by cookie. Wrong bearer tokens are limited by address.
@@ -28,9 +30,13 @@ class AdminGate {
                                           std::string_view secret);
 
  private:
-  bool check_secret(core::Instant now, const core::IpAddress& from, std::string_view secret);
+  bool check_secret(const TokenContext& context, std::string_view secret);
+  /// Stands in the cookie, so that a new secret ends the cookies of the old one.
+  std::string mark() const;
   std::string hash_;
   const TokenSigner& signer_;
+  Metrics& metrics_;
+  TokenGate tokens_;
   core::Random& random_;
   AddressLimiter tries_{{0.2, 10}};
 };

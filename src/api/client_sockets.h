@@ -27,6 +27,13 @@ enum class CloseCode : uint16_t {
   TooSlow = 4002,        ///< the outgoing queue was full: come back and resume
 };
 
+/// What a socket stands for; when the box is full, strangers are closed first, then guests, never members.
+enum class Standing : uint8_t {
+  Stranger,  ///< has shown nothing: no session yet
+  Guest,     ///< has a session, on the join page
+  Member,    ///< is in a conference
+};
+
 /// What the host can do to sockets. Calls never come back into the host before they return.
 class ClientSockets {
  public:
@@ -34,6 +41,8 @@ class ClientSockets {
   virtual void send(SocketId socket, SharedText text) = 0;
   /// Sends what waits, then closes. SocketHandler::handle_closed still follows.
   virtual void close(SocketId socket, CloseCode code) = 0;
+  /// A new socket is a Stranger.
+  virtual void set_standing(SocketId socket, Standing standing) = 0;
 };
 
 /// What sockets tell the host.

@@ -39,10 +39,12 @@ ConferenceHost::ConferenceHost(HostConfig config, Clock clock, core::Random& ran
       clock_(std::move(clock)),
       random_(random),
       signer_(signer),
+      tokens_(signer, metrics),
       metrics_(metrics),
       journal_(journal),
       joins_(kJoinRate),
       failed_joins_(kFailedJoinRate),
+      hellos_(kHelloRate),
       next_tick_(clock_.monotonic()) {}
 
 ConferenceHost::~ConferenceHost() { *alive_ = false; }
@@ -52,12 +54,15 @@ void ConferenceHost::attach(ClientSockets& sockets, MediaNode& media) {
   media_ = &media;
 }
 
-void ConferenceHost::restore(std::vector<conference::Conference> conferences) {
+void ConferenceHost::restore(std::vector<conference::Conference> conferences,
+                             const KeptGenerations& generations) {
   for (conference::Conference& conference : conferences) {
     LiveConference& live = add_live(std::move(conference));
     for (const auto& [id, participant] : live.state().participants) {
       Session& session = add_session(participant.session.value);
       session.lost_at = clock_.monotonic();
+      const auto kept = generations.find(session.id);
+      session.kept_generation = kept == generations.end() ? 0 : kept->second;
       session.conference = live.number();
       session.participant = id;
       live.members.emplace(id, session.id);
@@ -68,6 +73,8 @@ void ConferenceHost::restore(std::vector<conference::Conference> conferences) {
                   {{"conference", live.number()}, {"participants", live.members.size()}});
     if (!live.members.empty()) submit_fact(live, conference::AllSessionsLost{});
   }
+  for (const auto& [session, generation] : generations)
+    if (!sessions_.contains(session)) journal_.forget_generation(session);
   count_people();
 }
 
@@ -130,6 +137,7 @@ void ConferenceHost::handle_broken(Socket& socket) {
 void ConferenceHost::handle_time() {
   const core::Instant now = clock_.monotonic();
   for (const auto& [number, live] : conferences_) flush_speakers(*live, now);
+  send_veiled(now);
   if (now < next_tick_) return;
   next_tick_ = now + kTick;
   for (const auto& [id, socket] : sockets_)
@@ -153,12 +161,22 @@ void ConferenceHost::handle_time() {
     const LiveConference& live = *entry.second;
     return live.state().info.ended && live.writing == 0 && live.ledger.pending() == 0;
   });
+  if (refused_joins_.handle_time(now)) logger().info("few joins are refused again");
+  metrics_.set(Metric::JoinsAlarm, refused_joins_.is_up() ? 1 : 0);
   count_people();
   HUITANG_DCHECK(is_consistent());
 }
 
+std::string ConferenceHost::alarms() const {
+  if (!refused_joins_.is_up()) return {};
+  return std::to_string(refused_joins_.count()) +
+         " joins were refused within a minute: somebody may be trying conference numbers. Each address is "
+         "slowed down by itself; see huitang_joins_refused_total and the log.\n";
+}
+
 core::Instant ConferenceHost::deadline() const {
   core::Instant next = next_tick_;
+  if (!veiled_.empty()) next = std::min(next, veiled_.front().due);
   for (const auto& [number, live] : conferences_)
     if (live->speakers_due) next = std::min(next, live->speakers_sent + core::Duration::millis(200));
   return next;
@@ -216,6 +234,7 @@ bool ConferenceHost::is_consistent() const {
     const auto member = live->second->members.find(session->participant);
     if (member == live->second->members.end() || member->second != id) return false;
   }
+  if (!std::ranges::is_sorted(veiled_, {}, &VeiledRefusal::due)) return false;
   return peers_.size() == sessions_.size();
 }
 

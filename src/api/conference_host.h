@@ -11,6 +11,7 @@
 // (Join, Command, outcomes), host_media.cpp (the node).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/alarm.h"
 #include "api/client_sockets.h"
 #include "api/host_ports.h"
 #include "api/host_state.h"
@@ -27,6 +29,7 @@
 #include "api/session.h"
 #include "api/token.h"
 #include "api/token_bucket.h"
+#include "api/token_gate.h"
 #include "core/random.h"
 
 namespace huitang::v1 {
@@ -52,6 +55,7 @@ struct HostConfig {
   core::Duration resume_window = core::Duration::seconds(60);
   core::Duration empty_time = core::Duration::seconds(1800);
   core::Duration hello_time = core::Duration::seconds(10);
+  core::Duration refusal_time = core::Duration::millis(300);  ///< from a join to "no such conference"
 };
 
 struct Clock {
@@ -75,7 +79,7 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void attach(ClientSockets& sockets, MediaNode& media);
   /// Once at start: the conferences that were live when the journal was last written. Their sessions are
   /// lost, and may come back within the resume window.
-  void restore(std::vector<conference::Conference> conferences);
+  void restore(std::vector<conference::Conference> conferences, const KeptGenerations& generations);
 
   // --- SocketHandler
   void handle_open(SocketId socket, const core::IpAddress& from) override;
@@ -93,10 +97,13 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
 
   using CreateHandler = std::function<void(core::Result<CreatedConference, conference::Refusal>)>;
   void create_conference(std::string title, CreateHandler done);
-  /// Title of a live conference; absent for every other number.
+  /// Title of a live conference that lets people in; absent for every other number.
   std::optional<std::string> look_up(const std::string& number) const;
   /// Longest live conference, for the demo.
   std::optional<std::string> any_conference() const;
+
+  /// What a caretaker should know, one line each in plain words; nothing when all is well.
+  std::string alarms() const;
 
   /// Before the process ends: sockets are told to come back later.
   void begin_shutdown();
@@ -114,8 +121,11 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void handle_hello(Socket& socket, const v1::ClientMessage& message);
   void handle_ping(Socket& socket, const v1::ClientMessage& message);
   void handle_resync(Socket& socket, const v1::ClientMessage& message);
-  Session* resume(const std::string& token);
+  Session* resume(const Socket& socket, const std::string& token);
   Session* make_session();
+  bool end_one_idle_session();
+  void keep_generation(const Session& session);
+  void set_standing(const Session& session);
   Session& add_session(SessionId id);
   void welcome(Socket& socket, Session& session, uint32_t reply_to, bool resumed);
   void replace_socket(Session& session, Socket& by);
@@ -131,6 +141,9 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   // host_conference.cpp
   void handle_join(Socket& socket, const v1::ClientMessage& message);
   void handle_command(Socket& socket, const v1::ClientMessage& message);
+  bool is_invited(const Socket& socket, const v1::Join& join);
+  void veil(const Pending& pending);
+  void send_veiled(core::Instant now);
   LiveConference* find_conference(const std::string& number);
   LiveConference& add_live(conference::Conference conference);
   void submit(LiveConference& live, const conference::Command& command, const conference::Actor& actor,
@@ -171,6 +184,7 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   Clock clock_;
   core::Random& random_;
   const TokenSigner& signer_;
+  TokenGate tokens_;
   Metrics& metrics_;
   Journal& journal_;
   ClientSockets* sockets_port_ = nullptr;
@@ -185,6 +199,9 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   uint32_t next_source_ = 16;
   AddressLimiter joins_;
   AddressLimiter failed_joins_;
+  AddressLimiter hellos_;
+  Alarm refused_joins_{kRefusedJoinsAMinute};
+  std::deque<VeiledRefusal> veiled_;  ///< by due time; at most one a session
   core::Instant next_tick_;
   std::optional<core::Instant> node_lost_at_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -106,21 +106,84 @@ TEST_F(Host, hands_in_a_lost_session_again_when_the_disk_was_full) {
   EXPECT_EQ(seen_by(first, second.id).connection(), v1::CONNECTION_STATE_RECONNECTING);
 }
 
-TEST_F(Host, answers_unknown_and_ended_conferences_alike) {
+// A stranger learns the same, at the same moment, of a conference that is not there, is locked, is full, has
+// thrown him out or has ended.
+TEST_F(Host, answers_alike_whether_there_is_no_conference_or_none_that_lets_one_in) {
+  const CreatedConference ended = h.create(), locked = h.create();
+  const SocketId chair = h.hello(), other_chair = h.hello();
+  h.join(chair, ended.number, "Li", HostHarness::invite_of(ended));
+  h.say(chair, R"({"id":9,"command":{"commandId":"e","end":{}}})");
+  h.join(other_chair, locked.number, "Li", HostHarness::invite_of(locked));
+  h.say(other_chair, R"({"id":9,"command":{"commandId":"l","setLock":{"locked":true}}})");
+  const Person here = enter("Wang", true);
+  const Person guest = enter("Zhao");
+  do_command(here, R"("commandId":"r","remove":{"participantId":")" + guest.id + "\"}");
+
+  const uint64_t checked = h.metrics.get(Metric::TokensChecked);
+  const uint64_t written = h.metrics.get(Metric::JournalWrites);
+  std::set<std::string> bodies;
+  for (const std::string& number :
+       {ended.number, locked.number, std::string("999999998"), std::string("x")}) {
+    const SocketId socket = h.hello();
+    h.join(socket, number, "x");
+    const size_t before = h.raw[socket].size();
+    h.pass(Duration::millis(280));
+    EXPECT_EQ(h.raw[socket].size(), before) << number << ": answered before the time";
+    h.pass(Duration::millis(40));
+    EXPECT_EQ(h.refusal(socket), v1::REFUSAL_CODE_NOT_FOUND);
+    bodies.insert(h.raw[socket].back());
+  }
+  h.join(guest.socket, room.number, "Zhao");
+  h.pass(Duration::millis(320));
+  bodies.insert(h.raw[guest.socket].back());
+  EXPECT_EQ(bodies.size(), 1u);
+  EXPECT_EQ(h.metrics.get(Metric::TokensChecked), checked);
+  EXPECT_EQ(h.metrics.get(Metric::JournalWrites), written);
+  EXPECT_FALSE(h.host->look_up(locked.number));
+  EXPECT_FALSE(h.host->look_up(ended.number));
+}
+
+TEST_F(Host, tells_whoever_was_invited_why_he_is_not_let_in) {
   const Person chair = enter("Li", true);
   do_command(chair, R"("commandId":"e","end":{})");
-  const SocketId one = h.hello(), two = h.hello();
-  EXPECT_EQ(h.join(one, room.number, "x"), "");
-  EXPECT_EQ(h.join(two, "999999998", "x"), "");
-  EXPECT_EQ(h.raw[one].back(), h.raw[two].back());
-  EXPECT_EQ(h.refusal(one), v1::REFUSAL_CODE_NOT_FOUND);
+  const SocketId invited = h.hello();
+  h.join(invited, room.number, "Wang", HostHarness::invite_of(room));
+  EXPECT_EQ(h.refusal(invited), v1::REFUSAL_CODE_ENDED);
+  h.pass(Duration::seconds(3));
+  const SocketId later = h.hello();
+  h.join(later, room.number, "Wang", HostHarness::invite_of(room));
+  EXPECT_EQ(h.refusal(later), v1::REFUSAL_CODE_ENDED);
+}
+
+TEST_F(Host, takes_one_join_of_a_session_at_a_time_also_of_no_conference) {
+  const SocketId socket = h.hello();
+  h.join(socket, "999999998", "x");
+  h.join(socket, "999999997", "x");
+  EXPECT_EQ(h.refusal(socket), v1::REFUSAL_CODE_CONFLICT);
+  h.pass(Duration::millis(320));
+  EXPECT_NE(h.join(socket, room.number, "Li"), "");
+}
+
+TEST_F(Host, raises_an_alarm_when_many_joins_are_refused_and_takes_it_back) {
+  for (uint64_t i = 0; i <= kRefusedJoinsAMinute; ++i) {
+    const SocketId socket = h.open(core::IpAddress::v4(10, 0, 1, static_cast<uint8_t>(i)));
+    h.say(socket, R"({"id":1,"hello":{"protocol":1}})");
+    h.join(socket, "999999998", "x");
+  }
+  h.pass(Duration::seconds(2));
+  EXPECT_EQ(h.metrics.get(Metric::JoinsAlarm), 1u);
+  EXPECT_NE(h.host->alarms().find("joins were refused"), std::string::npos);
+  h.pass(Duration::seconds(125));
+  EXPECT_EQ(h.metrics.get(Metric::JoinsAlarm), 0u);
+  EXPECT_EQ(h.host->alarms(), "");
 }
 
 TEST_F(Host, limits_guessing_of_numbers_from_one_address) {
   v1::RefusalCode last = v1::REFUSAL_CODE_UNSPECIFIED;
-  for (int i = 0; i < 70; ++i) {
+  for (int i = 0; i < 90; ++i) {
     const SocketId socket = h.hello();
     h.join(socket, std::to_string(200'000'000 + i), "x");
+    h.pass(Duration::millis(310));
     last = h.refusal(socket);
   }
   EXPECT_EQ(last, v1::REFUSAL_CODE_TOO_MANY_REQUESTS);
@@ -173,10 +236,14 @@ TEST_F(Host, unbinds_and_says_goodbye_to_a_removed_participant_who_cannot_come_b
   EXPECT_EQ(left->left().reason(), v1::LEAVE_REASON_REMOVED);
   EXPECT_EQ(h.bound(person.camera()), nullptr);
   h.join(person.socket, room.number, "Wang");
-  EXPECT_EQ(h.refusal(person.socket), v1::REFUSAL_CODE_REMOVED);
+  h.pass(Duration::millis(310));
+  EXPECT_EQ(h.refusal(person.socket), v1::REFUSAL_CODE_NOT_FOUND);
   const SocketId again = h.hello(h.token_of(person.socket));
   h.join(again, room.number, "Wang");
-  EXPECT_EQ(h.refusal(again), v1::REFUSAL_CODE_REMOVED);
+  h.pass(Duration::millis(310));
+  EXPECT_EQ(h.refusal(again), v1::REFUSAL_CODE_NOT_FOUND);
+  h.join(again, room.number, "Wang", HostHarness::invite_of(room));
+  EXPECT_EQ(h.refusal(again), v1::REFUSAL_CODE_REMOVED) << "who shows an invitation is told why";
 }
 
 TEST_F(Host, shows_only_pictures_of_others_in_the_same_conference) {
@@ -307,6 +374,45 @@ TEST_F(Host, refuses_a_token_used_before_the_restart_once_its_owner_is_back) {
   const SocketId back = h.hello(first);
   EXPECT_TRUE(h.find(back, M::kWelcome)->welcome().resumed());
   EXPECT_FALSE(h.find(h.hello(first), M::kWelcome)->welcome().resumed());
+}
+
+TEST_F(Host, refuses_a_spent_token_after_a_restart_even_before_its_owner_is_back) {
+  const Person person = enter("Li");
+  const std::string spent = h.token_of(person.socket);
+  h.lose(person.socket);
+  const SocketId back = h.hello(spent);
+  h.restart_host();
+  EXPECT_FALSE(h.find(h.hello(spent), M::kWelcome)->welcome().resumed());
+  EXPECT_TRUE(h.find(h.hello(h.token_of(back)), M::kWelcome)->welcome().resumed());
+}
+
+TEST_F(Host, forgets_the_generations_of_those_who_are_out) {
+  const Person chair = enter("Li", true);
+  const Person person = enter("Wang");
+  EXPECT_EQ(h.generations.size(), 2u);
+  do_command(person, R"("commandId":"l","leave":{})");
+  EXPECT_EQ(h.generations.size(), 1u);
+  h.generations["of nobody"] = 7;
+  h.restart_host();
+  EXPECT_EQ(h.generations.size(), 1u);
+}
+
+TEST_F(Host, gives_a_socket_the_standing_of_what_it_is_for) {
+  const SocketId open = h.open();
+  EXPECT_FALSE(h.standing.contains(open));
+  const Person person = enter("Li");
+  EXPECT_EQ(h.standing.at(person.socket), Standing::Member);
+  do_command(person, R"("commandId":"l","leave":{})");
+  EXPECT_EQ(h.standing.at(person.socket), Standing::Guest);
+}
+
+TEST_F(Host, slows_down_an_address_that_makes_sessions_without_end) {
+  v1::RefusalCode last = v1::REFUSAL_CODE_UNSPECIFIED;
+  for (int i = 0; i < 620; ++i) last = h.refusal(h.hello());
+  EXPECT_EQ(last, v1::REFUSAL_CODE_TOO_MANY_REQUESTS);
+  const SocketId elsewhere = h.open(core::IpAddress::v4(10, 0, 0, 2));
+  h.say(elsewhere, R"({"id":1,"hello":{"protocol":1}})");
+  EXPECT_NE(h.find(elsewhere, M::kWelcome), nullptr);
 }
 
 TEST_F(Host, asks_for_a_new_peer_when_another_node_answers) {

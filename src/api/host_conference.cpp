@@ -20,6 +20,13 @@ bool is_number(const std::string& text) {
   return text.size() == 9 && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+/// Refusals of a join from which a stranger would learn that the conference is there.
+bool tells_of_conference(v1::RefusalCode code) {
+  return code == v1::REFUSAL_CODE_LOCKED || code == v1::REFUSAL_CODE_REMOVED ||
+         code == v1::REFUSAL_CODE_LIMIT_REACHED || code == v1::REFUSAL_CODE_ENDED ||
+         code == v1::REFUSAL_CODE_NOT_FOUND;
+}
+
 bool is_private(const conference::Change& change) {
   return std::ranges::any_of(change.chat,
                              [](const conference::ChatMessage& message) { return message.to.has_value(); });
@@ -49,8 +56,11 @@ LiveConference& ConferenceHost::add_live(conference::Conference conference) {
 
 std::optional<std::string> ConferenceHost::look_up(const std::string& number) const {
   const auto at = conferences_.find(number);
-  if (at == conferences_.end() || at->second->state().info.ended) return std::nullopt;
-  return at->second->state().info.title;
+  if (at == conferences_.end()) return std::nullopt;
+  const conference::State& state = at->second->state();
+  const bool is_full = state.participants.size() >= state.info.settings.limits.participants;
+  if (state.info.ended || state.info.locked || is_full) return std::nullopt;
+  return state.info.title;
 }
 
 std::optional<std::string> ConferenceHost::any_conference() const {
@@ -111,30 +121,69 @@ void ConferenceHost::handle_join(Socket& socket, const v1::ClientMessage& messag
   if (!joins_.try_take(now, socket.from) || !failed_joins_.has(now, socket.from))
     return refused(v1::REFUSAL_CODE_TOO_MANY_REQUESTS, "too many joins from here",
                    std::max(joins_.wait_seconds(socket.from), failed_joins_.wait_seconds(socket.from)));
+  const bool invited = is_invited(socket, join);
   LiveConference* live = is_number(join.number()) ? find_conference(join.number()) : nullptr;
-  if (live == nullptr || live->state().info.ended) {
-    failed_joins_.try_take(now, socket.from);
-    return refused(v1::REFUSAL_CODE_NOT_FOUND, "no such conference");
-  }
-  const std::optional<Claims> chair =
-      join.invite().empty() ? std::nullopt : signer_.verify(clock_.wall(), Audience::Chair, join.invite());
-  conference::Join operation;
-  operation.session = {session.id};
-  operation.name = join.name();
-  operation.microphone_on = join.microphone_on();
-  operation.camera_on = join.camera_on();
-  operation.has_chair_token = chair && chair->conference == join.number();
-  operation.peer_connected = session.peer_connected;
-  operation.first_source = conference::SourceNumber(next_source_);
-  next_source_ += conference::kSourcesPerParticipant;
-  session.joining = true;
-  session.conference = join.number();
+  const bool ended = live == nullptr || live->state().info.ended;
+  // An invitation of ours to a conference that is not there: it was.
+  if (ended && invited) return refused(v1::REFUSAL_CODE_ENDED, "the conference has ended");
   Pending pending;
   pending.kind = Pending::Kind::Join;
   pending.session = session.id;
   pending.socket = socket.id;
   pending.reply_to = message.id();
+  pending.may_know = invited || session.is_in();
+  pending.answered_at = now + config_.refusal_time;
+  session.joining = true;
+  if (ended) return veil(pending);
+  conference::Join operation;
+  operation.session = {session.id};
+  operation.name = join.name();
+  operation.microphone_on = join.microphone_on();
+  operation.camera_on = join.camera_on();
+  operation.has_chair_token = invited;
+  operation.peer_connected = session.peer_connected;
+  operation.first_source = conference::SourceNumber(next_source_);
+  next_source_ += conference::kSourcesPerParticipant;
+  session.conference = join.number();
   submit(*live, {"", std::move(operation)}, {std::nullopt, v1::ENTRANCE_PAGE}, std::move(pending));
+}
+
+/// Whether the joiner shows a token of this very conference. What is checked does not depend on whether there
+/// is such a conference.
+bool ConferenceHost::is_invited(const Socket& socket, const v1::Join& join) {
+  if (join.invite().empty()) return false;
+  const TokenContext context{clock_.monotonic(), clock_.wall(), socket.from};
+  const std::optional<Claims> chair = tokens_.verify(context, Audience::Chair, join.invite());
+  if (!chair || chair->conference == join.number()) return chair.has_value();
+  tokens_.refuse(context, Audience::Chair, "of another conference");
+  return false;
+}
+
+void ConferenceHost::veil(const Pending& pending) {
+  // A join that waited for the disk longer than that is answered at once.
+  const core::Instant due =
+      veiled_.empty() ? pending.answered_at : std::max(pending.answered_at, veiled_.back().due);
+  veiled_.push_back({due, pending.session, pending.socket, pending.reply_to});
+}
+
+void ConferenceHost::send_veiled(core::Instant now) {
+  while (!veiled_.empty() && veiled_.front().due <= now) {
+    const VeiledRefusal refusal = std::move(veiled_.front());
+    veiled_.pop_front();
+    metrics_.add(Metric::JoinsRefused);
+    if (refused_joins_.handle_event(now))
+      logger().warn("many joins are refused: somebody may be trying conference numbers",
+                    {{"allowed_a_minute", kRefusedJoinsAMinute}});
+    if (Session* session = find_session(refusal.session)) {
+      session->joining = false;
+      if (!session->is_in()) session->conference.clear();
+    }
+    const auto socket = sockets_.find(refusal.socket);
+    if (socket == sockets_.end()) continue;
+    failed_joins_.take_on_credit(now, socket->second->from);
+    refuse(*socket->second, refusal.reply_to, v1::REFUSAL_CODE_NOT_FOUND,
+           "no such conference, or it lets nobody in at the moment");
+  }
 }
 
 void ConferenceHost::handle_command(Socket& socket, const v1::ClientMessage& message) {
@@ -235,6 +284,8 @@ void ConferenceHost::answer_join(LiveConference& live, const Pending& pending,
     session->joining = false;
     session->participant = joined;
     session->conference = live.number();
+    keep_generation(*session);
+    set_standing(*session);
   }
   if (session == nullptr || !session->socket) return submit_fact(live, conference::SessionLost{joined});
   // The peer may have come up while the join was on its way to the disk.
@@ -258,6 +309,7 @@ void ConferenceHost::finish_refused(LiveConference& live, const Pending& pending
   }
   Session* session = find_session(pending.session);
   if (pending.kind == Pending::Kind::Join) {
+    if (!pending.may_know && tells_of_conference(refusal.code)) return veil(pending);
     metrics_.add(Metric::JoinsRefused);
     if (session != nullptr) {
       session->joining = false;
@@ -296,11 +348,13 @@ void ConferenceHost::let_gone_go(LiveConference& live, const conference::Change&
     const auto member = live.members.find(gone.id);
     if (member == live.members.end()) continue;
     Session* session = find_session(member->second);
+    journal_.forget_generation(member->second);
     live.members.erase(member);
     if (session == nullptr || session->participant != gone.id) continue;
     session->participant = {};
     session->conference.clear();
     session->view.reset();
+    set_standing(*session);
     v1::ServerMessage left;
     left.mutable_left()->set_reason(gone.reason);
     send(*session, left);

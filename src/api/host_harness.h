@@ -30,7 +30,7 @@ class HostHarness : public ClientSockets, public Journal, public MediaNode {
     std::vector<conference::Conference> live;
     for (const auto& [number, conference] : journal)
       if (!conference.info().ended) live.push_back(conference);
-    host->restore(std::move(live));
+    host->restore(std::move(live), KeptGenerations(generations));
     turn();
   }
 
@@ -120,6 +120,7 @@ class HostHarness : public ClientSockets, public Journal, public MediaNode {
     closed[socket] = code;
     closing.insert(socket);
   }
+  void set_standing(SocketId socket, Standing now_is) override { standing[socket] = now_is; }
   // --- Journal
   void add_conference(const conference::Conference& conference, Done done) override {
     work.push_back([this, conference, done] {
@@ -139,6 +140,10 @@ class HostHarness : public ClientSockets, public Journal, public MediaNode {
       done({});
     });
   }
+  void keep_generation(const std::string& session, uint64_t generation) override {
+    if (!disk_full) generations[session] = generation;
+  }
+  void forget_generation(const std::string& session) override { generations.erase(session); }
   // --- MediaNode
   bool is_ready() const override { return node_ready; }
   void request(v1::MediaMessage message, ReplyHandler on_reply) override {
@@ -194,9 +199,11 @@ class HostHarness : public ClientSockets, public Journal, public MediaNode {
   std::unique_ptr<ConferenceHost> host;
   std::deque<std::function<void()>> work;
   std::map<std::string, conference::Conference> journal;
+  KeptGenerations generations;
   std::map<SocketId, std::vector<v1::ServerMessage>> received;
   std::map<SocketId, std::vector<std::string>> raw;
   std::map<SocketId, CloseCode> closed;
+  std::map<SocketId, Standing> standing;
   std::set<SocketId> closing;
   std::vector<v1::MediaMessage> asked;
   v1::Snapshot node;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "conference/conference.h"
@@ -23,7 +24,14 @@ class Journal {
   virtual ~Journal() = default;
   virtual void add_conference(const conference::Conference& conference, Done done) = 0;
   virtual void append(const std::string& number, const conference::Change& change, Done done) = 0;
+  /// Which of a session's resume tokens is the newest, so that a spent one stays spent after a restart. Nobody
+  /// waits for it: it is on disk a moment after the token was given out.
+  virtual void keep_generation(const std::string& session, uint64_t generation) = 0;
+  virtual void forget_generation(const std::string& session) = 0;
 };
+
+/// Session id → generation, as kept by Journal::keep_generation.
+using KeptGenerations = std::map<std::string, uint64_t>;
 
 /// The media process at the other end of the control protocol.
 class MediaNode {

@@ -41,23 +41,40 @@ Session& ConferenceHost::add_session(SessionId id) {
   return added;
 }
 
+/// Makes room: of the sessions without socket and conference, the one that was lost first.
+bool ConferenceHost::end_one_idle_session() {
+  Session* oldest = nullptr;
+  for (const auto& [id, session] : sessions_) {
+    if (session->socket || session->is_in() || session->joining) continue;
+    if (oldest == nullptr || session->lost_at < oldest->lost_at) oldest = session.get();
+  }
+  if (oldest == nullptr) return false;
+  end_session(*oldest);
+  return true;
+}
+
 Session* ConferenceHost::make_session() {
-  if (sessions_.size() >= config_.sessions) return nullptr;
+  if (sessions_.size() >= config_.sessions && !end_one_idle_session()) return nullptr;
   Session& session = add_session(crypto::make_token(random_));
   session.generation = 0;
   return &session;
 }
 
-Session* ConferenceHost::resume(const std::string& token) {
-  const std::optional<Claims> claims = signer_.verify(clock_.wall(), Audience::Resume, token);
+Session* ConferenceHost::resume(const Socket& socket, const std::string& token) {
+  const TokenContext context{clock_.monotonic(), clock_.wall(), socket.from};
+  const std::optional<Claims> claims = tokens_.verify(context, Audience::Resume, token);
   if (!claims) return nullptr;
-  Session* session = find_session(claims->session);
-  if (session == nullptr) return nullptr;
-  if (session->generation && *session->generation != claims->generation) {
-    logger().warn("resume token used twice", {{"session", net::Redacted(session->id)}});
+  auto refused = [&](std::string_view why) {
+    tokens_.refuse(context, Audience::Resume, why);
     return nullptr;
-  }
-  if (!claims->conference.empty() && claims->conference != session->conference) return nullptr;
+  };
+  Session* session = find_session(claims->session);
+  if (session == nullptr) return refused("its session is over");
+  const bool is_newest = session->generation ? claims->generation == *session->generation
+                                             : claims->generation >= session->kept_generation;
+  if (!is_newest) return refused("used before");
+  if (!claims->conference.empty() && claims->conference != session->conference)
+    return refused("of another conference");
   session->generation = claims->generation;
   return session;
 }
@@ -68,9 +85,12 @@ void ConferenceHost::handle_hello(Socket& socket, const v1::ClientMessage& messa
     return refuse(socket, message.id(), v1::REFUSAL_CODE_BAD_REQUEST, "a socket takes one hello");
   if (hello.protocol() != kProtocol)
     return refuse(socket, message.id(), v1::REFUSAL_CODE_BAD_REQUEST, "protocol 1 is spoken here");
-  Session* session = hello.resume_token().empty() ? nullptr : resume(hello.resume_token());
+  Session* session = hello.resume_token().empty() ? nullptr : resume(socket, hello.resume_token());
   const bool resumed = session != nullptr;
-  if (!hello.resume_token().empty()) metrics_.add(resumed ? Metric::SessionsResumed : Metric::ResumesRefused);
+  if (resumed) metrics_.add(Metric::SessionsResumed);
+  if (!resumed && !hellos_.try_take(clock_.monotonic(), socket.from))
+    return refuse(socket, message.id(), v1::REFUSAL_CODE_TOO_MANY_REQUESTS, "too many new sessions from here",
+                  {}, hellos_.wait_seconds(socket.from));
   if (!resumed) session = make_session();
   if (session == nullptr)
     return refuse(socket, message.id(), v1::REFUSAL_CODE_BOX_FULL, "too many sessions", {}, 30);
@@ -96,6 +116,16 @@ void ConferenceHost::replace_socket(Session& session, Socket& by) {
   }
   session.socket = by.id;
   by.session = session.id;
+  set_standing(session);
+}
+
+void ConferenceHost::set_standing(const Session& session) {
+  if (session.socket)
+    sockets_port_->set_standing(*session.socket, session.is_in() ? Standing::Member : Standing::Guest);
+}
+
+void ConferenceHost::keep_generation(const Session& session) {
+  if (session.is_in() && session.generation) journal_.keep_generation(session.id, *session.generation);
 }
 
 void ConferenceHost::welcome(Socket& socket, Session& session, uint32_t reply_to, bool resumed) {
@@ -109,6 +139,7 @@ void ConferenceHost::welcome(Socket& socket, Session& session, uint32_t reply_to
   claims.expires = core::WallTime::from_unix_millis(now.to_unix_millis() + kResumeTokenMillis);
   claims.nonce = crypto::make_token(random_, 9);
   session.generation = claims.generation;
+  keep_generation(session);
   v1::ServerMessage answer;
   answer.set_reply_to(reply_to);
   v1::Welcome& welcome = *answer.mutable_welcome();

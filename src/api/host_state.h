@@ -18,7 +18,9 @@ namespace huitang::api {
 inline constexpr Rate kSocketRate{20, 100};  ///< messages of one socket
 inline constexpr Rate kJoinRate{20, 600};    ///< joins from one address: a whole office comes at nine o'clock
 inline constexpr Rate kFailedJoinRate{0.5, 60};  ///< wrong numbers from one address: guessing takes lifetimes
-inline constexpr int kMaxStrikes = 40;           ///< broken or limited messages before a socket is closed
+inline constexpr Rate kHelloRate{20, 600};       ///< new sessions from one address
+inline constexpr uint64_t kRefusedJoinsAMinute = 100;  ///< on the whole box; more raise the alarm
+inline constexpr int kMaxStrikes = 40;  ///< broken or limited messages before a socket is closed
 
 struct Socket {
   SocketId id;
@@ -38,6 +40,17 @@ struct Pending {
   uint32_t reply_to = 0;
   std::string command_id;
   std::optional<conference::Operation> fact;  ///< to be handed in again when it could not be written
+  bool may_know = false;                      ///< Join: has proven a right to know of the conference
+  core::Instant answered_at;                  ///< Join: when a refusal leaves that may not tell why
+};
+
+/// A refused join that learns nothing: one answer for "no such conference", locked, full, removed and ended,
+/// and it leaves a fixed time after the join came, whatever had to be looked up or waited for.
+struct VeiledRefusal {
+  core::Instant due;
+  SessionId session;
+  SocketId socket;
+  uint32_t reply_to = 0;
 };
 
 struct LiveConference {

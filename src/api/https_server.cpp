@@ -115,6 +115,7 @@ struct OpenSocket {
   std::deque<SharedText> outgoing;
   size_t outgoing_bytes = 0;
   std::optional<CloseCode> closing;
+  Standing standing = Standing::Stranger;
   bool gone = false;
 };
 
@@ -465,6 +466,11 @@ void HttpsServer::close(SocketId id, CloseCode code) {
   if (at == impl_->open.end() || at->second->closing) return;
   at->second->closing = code;
   at->second->wake.cancel();
+}
+
+void HttpsServer::set_standing(SocketId id, Standing standing) {
+  const auto at = impl_->open.find(id);
+  if (at != impl_->open.end()) at->second->standing = standing;
 }
 
 }  // namespace huitang::api

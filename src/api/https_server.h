@@ -54,6 +54,7 @@ class HttpsServer final : public ClientSockets {
 
   void send(SocketId socket, SharedText text) override;
   void close(SocketId socket, CloseCode code) override;
+  void set_standing(SocketId socket, Standing standing) override;
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "api/admin_gate.h"
@@ -24,6 +25,7 @@ namespace huitang::api {
 namespace {
 
 constexpr core::Duration kRenewCheck = core::Duration::seconds(3600);
+constexpr core::Duration kLongestTick = core::Duration::millis(100);
 constexpr core::Duration kGoodbye = core::Duration::millis(300);
 
 std::string host_name() {
@@ -53,7 +55,7 @@ struct Server::Impl {
   void read_key(Done done);
   void read_admin_hash(Done done);
   void load(Done done);
-  void listen(std::vector<conference::Conference> conferences, Done done);
+  void listen(std::vector<conference::Conference> conferences, const KeptGenerations& generations, Done done);
   void tick();
   void renew_certificate();
   std::string what_is_missing() const;
@@ -104,7 +106,7 @@ void Server::Impl::read_admin_hash(Done done) {
                             [this, hash, done](core::Result<std::string, core::Failure> stored) {
                               if (!stored) return done(core::err(stored.error()));
                               if (*stored != hash) admin_secret.clear();
-                              gate = std::make_unique<AdminGate>(*stored, *signer, random);
+                              gate = std::make_unique<AdminGate>(*stored, *signer, metrics, random);
                               load(done);
                             });
 }
@@ -116,7 +118,12 @@ void Server::Impl::load(Done done) {
       logger().error("conference damaged on disk", {{"conference", damaged.number},
                                                     {"what", damaged.what},
                                                     {"restored_in_part", damaged.is_restored}});
-    listen(std::move(live->conferences), done);
+    store->list_settings(std::string(StoreJournal::kGenerations),
+                         [this, done, conferences = std::move(live->conferences)](
+                             core::Result<store::SettingList, core::Failure> kept) {
+                           if (!kept) return done(core::err(kept.error()));
+                           listen(conferences, StoreJournal::generations_of(*kept), done);
+                         });
   });
 }
 
@@ -139,7 +146,8 @@ HttpsConfig Server::Impl::https_config() const {
           config.settings.connections, config.settings.connections_per_address};
 }
 
-void Server::Impl::listen(std::vector<conference::Conference> conferences, Done done) {
+void Server::Impl::listen(std::vector<conference::Conference> conferences, const KeptGenerations& generations,
+                          Done done) {
   core::Result<TlsIdentity, core::Failure> opened = open_identity(config.settings);
   if (!opened) return done(core::err(opened.error()));
   identity = std::move(*opened);
@@ -155,7 +163,8 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, Done 
   api = std::make_unique<ConnectApi>(ConnectApi::Config{config.settings.demo}, *host, *gate, system_clock());
   site = std::make_unique<Site>(
       Site::Config{config.settings.demo, config.version, identity.ca_pem, identity.ca_fingerprint},
-      config.pages, *api, *gate, metrics, system_clock(), [this] { return what_is_missing(); });
+      config.pages, *api, *gate, metrics, system_clock(), [this] { return what_is_missing(); },
+      [this] { return host->alarms(); });
   media = std::make_unique<MediaClient>(
       loop, metrics, MediaClient::Config{config.settings.media_socket, config.version, config.on_no_media},
       *host);
@@ -163,7 +172,7 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, Done 
   https->attach(
       [this](const HttpRequest& request, ReplyFunction reply) { site->handle(request, std::move(reply)); },
       *host);
-  host->restore(std::move(conferences));
+  host->restore(std::move(conferences), generations);
   media->start();
   if (config.settings.redirect_port != 0) {
     redirect = std::make_unique<RedirectServer>(loop, ready.url);
@@ -183,7 +192,8 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, Done 
 void Server::Impl::tick() {
   host->handle_time();
   metrics.set(Metric::JournalPending, store->counters().waiting);
-  timer.set(host->deadline(), [this] { tick(); });
+  // Deadlines of the host that come up between two ticks wait no longer than this.
+  timer.set(std::min(host->deadline(), net::monotonic_now() + kLongestTick), [this] { tick(); });
 }
 
 void Server::Impl::renew_certificate() {
@@ -224,7 +234,7 @@ void Server::start(std::function<void(core::Result<ServerReady, core::Failure>)>
       config, [&loop = impl.loop](std::function<void()> work) { loop.post(std::move(work)); });
   if (!opened) return done(core::err(opened.error()));
   impl.store = std::move(*opened);
-  impl.journal = std::make_unique<StoreJournal>(*impl.store);
+  impl.journal = std::make_unique<StoreJournal>(*impl.store, impl.metrics);
   impl.read_key(std::move(done));
 }
 

@@ -335,7 +335,7 @@ TEST_F(ServerTest, opens_administration_by_the_link_and_by_bearer_token) {
       web_post(target(), "/api/admin-session", "application/json", R"({"token":")" + secret + "\"}");
   ASSERT_EQ(session.status, 204u);
   EXPECT_TRUE(session.has("HttpOnly; Secure; SameSite=Strict"));
-  const size_t at = session.headers.find("huitang_admin=");
+  const size_t at = session.headers.find("__Host-huitang_admin=");
   const std::string cookie = session.headers.substr(at, session.headers.find(';', at) - at);
   EXPECT_NE(web_get(target(), "/api/boot.json", {{"Cookie", cookie}}).body.find("\"mayCreate\":true"),
             std::string::npos);

@@ -26,6 +26,8 @@ struct Session {
   PeerId peer;
   /// Of the newest resume token; older ones are spent. Absent after a restart, until one has come back.
   std::optional<uint64_t> generation;
+  /// After a restart: what the store had of it, at most a few milliseconds behind.
+  uint64_t kept_generation = 0;
   std::optional<SocketId> socket;
   core::Instant lost_at;  ///< meaningful without a socket
 

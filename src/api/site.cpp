@@ -28,6 +28,11 @@ HttpReply fresh_text(unsigned status, std::string_view type, std::string body) {
   return reply;
 }
 
+bool is_loopback(const core::IpAddress& address) {
+  static constexpr core::IpAddress kV6{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  return address == kV6 || (address.is_v4() && address.bytes[12] == 127);
+}
+
 /// "/j/123456789"
 bool is_join_path(std::string_view path) {
   const std::string_view number = path.substr(std::min<size_t>(3, path.size()));
@@ -71,14 +76,15 @@ const Site::Route* Site::find_route(const HttpRequest& request, bool& path_known
 }
 
 Site::Site(Config config, PageTable pages, ConnectApi& api, AdminGate& gate, const Metrics& metrics,
-           Clock clock, ReadyCheck ready)
+           Clock clock, ReadyCheck ready, Alarms alarms)
     : config_(std::move(config)),
       pages_(pages),
       api_(api),
       gate_(gate),
       metrics_(metrics),
       clock_(std::move(clock)),
-      ready_(std::move(ready)) {}
+      ready_(std::move(ready)),
+      alarms_(std::move(alarms)) {}
 
 void Site::handle(const HttpRequest& request, ReplyFunction reply) {
   bool path_known = false;
@@ -170,14 +176,24 @@ void Site::boot(const HttpRequest& request, ReplyFunction reply) {
   reply(fresh_text(200, "application/json", std::move(body)));
 }
 
-void Site::health(const HttpRequest&, ReplyFunction reply) { reply(fresh_text(200, kText, "ok\n")); }
-
-void Site::readiness(const HttpRequest&, ReplyFunction reply) {
-  const std::string missing = ready_();
-  reply(fresh_text(missing.empty() ? 200 : 503, kText, missing.empty() ? "ready\n" : missing + "\n"));
+/// Who may see inside: programs of this machine, and whoever has the admin token.
+bool Site::is_caretaker(const HttpRequest& request) {
+  return is_loopback(request.from) || gate_.is_admin(clock_.monotonic(), clock_.wall(), request);
 }
 
-void Site::metrics(const HttpRequest&, ReplyFunction reply) {
+void Site::health(const HttpRequest& request, ReplyFunction reply) {
+  reply(fresh_text(200, kText, "ok\n" + (is_caretaker(request) ? alarms_() : std::string())));
+}
+
+void Site::readiness(const HttpRequest& request, ReplyFunction reply) {
+  const std::string missing = ready_();
+  if (missing.empty()) return reply(fresh_text(200, kText, "ready\n"));
+  reply(fresh_text(503, kText, is_caretaker(request) ? missing + "\n" : "not ready\n"));
+}
+
+void Site::metrics(const HttpRequest& request, ReplyFunction reply) {
+  if (!is_caretaker(request))
+    return reply(fresh_text(401, kText, "from this machine, or with the admin token as bearer\n"));
   reply(fresh_text(200, "text/plain; version=0.0.4; charset=utf-8", metrics_.to_prometheus()));
 }
 

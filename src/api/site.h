@@ -21,15 +21,18 @@ class Site {
   };
   /// Empty: ready. Otherwise what is missing, in plain words.
   using ReadyCheck = std::function<std::string()>;
+  /// Lines in plain words about what a caretaker should know; empty when all is well.
+  using Alarms = std::function<std::string()>;
 
   Site(Config config, PageTable pages, ConnectApi& api, AdminGate& gate, const Metrics& metrics, Clock clock,
-       ReadyCheck ready);
+       ReadyCheck ready, Alarms alarms);
   void handle(const HttpRequest& request, ReplyFunction reply);
 
  private:
   struct Route;
   static const Route* find_route(const HttpRequest& request, bool& path_known);
 
+  bool is_caretaker(const HttpRequest& request);
   HttpReply embedded_page(const HttpRequest& request, std::string_view path) const;
   void start_page(const HttpRequest& request, ReplyFunction reply);
   void join_page(const HttpRequest& request, ReplyFunction reply);
@@ -52,6 +55,7 @@ class Site {
   const Metrics& metrics_;
   Clock clock_;
   ReadyCheck ready_;
+  Alarms alarms_;
 };
 
 }  // namespace huitang::api

@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view kPrefix = "e1.";
 constexpr std::string_view kDomain = "huitang.token.";
 constexpr size_t kMaxField = 64;
+/// Milliseconds. A clock that was set back by a day must not end the sessions of a meeting.
+constexpr int64_t kMaxClockStep = 48LL * 3600 * 1000;
 
 //  0                   1
 //  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
@@ -83,6 +85,7 @@ std::optional<Claims> TokenSigner::verify(core::WallTime now, Audience audience,
   if (!bytes) return std::nullopt;
   std::optional<Claims> claims = parse_claims(*bytes);
   if (!claims || claims->audience != audience || now >= claims->expires) return std::nullopt;
+  if (claims->issued.to_unix_millis() > now.to_unix_millis() + kMaxClockStep) return std::nullopt;
   return claims;
 }
 

@@ -27,6 +27,11 @@ class TokenBucket {
     level_ -= permits;
     return true;
   }
+  /// Takes the permit even when it is not there: down to a debt of one burst.
+  void take_on_credit(core::Instant now, double permits = 1) {
+    refill(now);
+    level_ = std::max(-rate_.burst, level_ - permits);
+  }
   bool has(core::Instant now, double permits = 1) const { return level_at(now) >= permits; }
   bool is_full(core::Instant now) const { return level_at(now) >= rate_.burst; }
   /// Whole seconds until `permits` are there, at least one.
@@ -49,6 +54,9 @@ class TokenBucket {
   std::optional<core::Instant> at_;
 };
 
+/// What counts as one address: of IPv6 the /64, for a host has all of that.
+core::IpAddress network_of(const core::IpAddress& from);
+
 /// One bucket for each address; IPv6 by its /64, for a host has all of that. Full buckets are forgotten, so
 /// memory follows the number of addresses that lately came too often; above `kMaxAddresses` strangers share
 /// one bucket.
@@ -58,6 +66,7 @@ class AddressLimiter {
   explicit AddressLimiter(Rate rate) : rate_(rate), overflow_(rate) {}
 
   bool try_take(core::Instant now, const core::IpAddress& from, double permits = 1);
+  void take_on_credit(core::Instant now, const core::IpAddress& from);
   /// Whether a permit is there, without taking it.
   bool has(core::Instant now, const core::IpAddress& from) const;
   uint32_t wait_seconds(const core::IpAddress& from) const;
@@ -71,7 +80,7 @@ class AddressLimiter {
   struct KeyHash {
     size_t operator()(const Key& key) const { return std::hash<core::SocketAddress>()({key.network, 0}); }
   };
-  static Key key_of(const core::IpAddress& from);
+  TokenBucket& bucket_of(core::Instant now, const core::IpAddress& from);
   void forget_full(core::Instant now);
 
   Rate rate_;

@@ -33,6 +33,14 @@ TEST_F(Token, is_good_for_its_audience_and_time_only) {
   EXPECT_TRUE(signer.verify(at(8999), Audience::Chair, text));
 }
 
+TEST_F(Token, is_refused_from_the_far_future_but_outlives_a_clock_set_back_by_a_day) {
+  claims.issued = at(100LL * 24 * 3600 * 1000);
+  claims.expires = at(200LL * 24 * 3600 * 1000);
+  const std::string text = signer.sign(claims);
+  EXPECT_TRUE(signer.verify(at(99LL * 24 * 3600 * 1000), Audience::Chair, text));
+  EXPECT_FALSE(signer.verify(at(97LL * 24 * 3600 * 1000), Audience::Chair, text));
+}
+
 TEST_F(Token, is_refused_when_another_key_signed_it) {
   const TokenSigner other(crypto::Ed25519Key::generate(random));
   EXPECT_FALSE(signer.verify(at(2000), Audience::Chair, other.sign(claims)));

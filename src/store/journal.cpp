@@ -213,6 +213,26 @@ Status Journal::put_setting(soci::session& sql, const std::string& name, const s
   return {};
 }
 
+Status Journal::drop_setting(soci::session& sql, const std::string& name) {
+  sql << "DELETE FROM settings WHERE name = :n", soci::use(name);
+  return {};
+}
+
+Status Journal::list_settings(soci::session& sql, const std::string& prefix, SettingList& out) {
+  std::string name, column;
+  const int length = static_cast<int>(prefix.size());
+  soci::statement st =
+      (sql.prepare << "SELECT name, value FROM settings WHERE substr(name, 1, :l) = :p ORDER BY name",
+       soci::use(length, "l"), soci::use(prefix, "p"), soci::into(name), soci::into(column));
+  st.execute();
+  while (st.fetch()) {
+    auto value = parse_column(column);
+    if (!value) return fail(StoreError::Damaged, "setting " + name + ": " + to_string(value.error()));
+    out.emplace_back(name, *std::move(value));
+  }
+  return {};
+}
+
 Status Journal::get_setting(soci::session& sql, const std::string& name, std::optional<std::string>& out) {
   std::string column;
   sql << "SELECT value FROM settings WHERE name = :n", soci::use(name), soci::into(column);

@@ -22,6 +22,8 @@ class Journal {
   Status prune_ended_before(soci::session&, core::WallTime, uint64_t& pruned);
   Status put_setting(soci::session&, const std::string& name, const std::string& value);
   Status get_setting(soci::session&, const std::string& name, std::optional<std::string>& out);
+  Status drop_setting(soci::session&, const std::string& name);
+  Status list_settings(soci::session&, const std::string& prefix, SettingList& out);
 
   /// The transaction was undone: what is remembered of the conferences it touched may be wrong now, and a
   /// change that was refused may be on disk after all, to be overwritten by the next one of its number.

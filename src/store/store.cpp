@@ -231,6 +231,23 @@ void Store::get_or_put_setting(const std::string& name, std::string value, Callb
                  deliver(out, std::move(callback))});
 }
 
+void Store::drop_setting(const std::string& name, Callback<void> callback) {
+  worker_->post(
+      {"drop setting",
+       [w = worker_.get(), name](soci::session& sql) { return w->journal().drop_setting(sql, name); },
+       std::move(callback)});
+}
+
+void Store::list_settings(const std::string& prefix, Callback<SettingList> callback) {
+  auto out = std::make_shared<SettingList>();
+  worker_->post({"list settings",
+                 [w = worker_.get(), prefix, out](soci::session& sql) {
+                   out->clear();
+                   return w->journal().list_settings(sql, prefix, *out);
+                 },
+                 deliver(out, std::move(callback))});
+}
+
 Counters Store::counters() const { return worker_->counters(); }
 
 }  // namespace huitang::store

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "conference/conference.h"
@@ -69,6 +70,8 @@ struct ConferenceRecord {
   std::optional<core::WallTime> ended;
 };
 
+using SettingList = std::vector<std::pair<std::string, std::string>>;
+
 /// For /metrics and health.
 struct Counters {
   uint64_t writes = 0;        ///< calls that were made durable
@@ -104,6 +107,9 @@ class Store {
   void get_setting(const std::string& name, Callback<std::optional<std::string>>);
   /// Stores `value` unless there is one already; gives what is stored then.
   void get_or_put_setting(const std::string& name, std::string value, Callback<std::string>);
+  void drop_setting(const std::string& name, Callback<void>);
+  /// All whose names begin so, with their whole names.
+  void list_settings(const std::string& prefix, Callback<SettingList>);
 
   Counters counters() const;
 

@@ -253,6 +253,20 @@ TEST_F(StoreContract, keeps_settings_of_any_bytes) {
   EXPECT_EQ(get(), bytes);
 }
 
+TEST_F(StoreContract, lists_settings_by_how_their_names_begin_and_drops_them) {
+  for (const char* name : {"resume.a", "resume.b", "resumed", "other"})
+    ASSERT_TRUE(
+        loop_.await<void>([&](auto done) { store_->put_setting(name, std::string("v\0", 2), done); }));
+  auto list = [&] {
+    return *loop_.await<SettingList>([&](auto done) { store_->list_settings("resume.", done); });
+  };
+  ASSERT_EQ(list().size(), 2u);
+  EXPECT_EQ(list()[0], std::pair(std::string("resume.a"), std::string("v\0", 2)));
+  ASSERT_TRUE(loop_.await<void>([&](auto done) { store_->drop_setting("resume.a", done); }));
+  ASSERT_EQ(list().size(), 1u);
+  EXPECT_EQ(list()[0].first, "resume.b");
+}
+
 TEST_F(StoreContract, lets_many_conferences_share_a_transaction) {
   constexpr int kConferences = 50, kChanges = 20;
   std::vector<Conference> all;

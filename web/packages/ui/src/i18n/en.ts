@@ -206,7 +206,7 @@ export const en: Readonly<Record<TextKey, string>> = {
   'notice.list': 'Notices',
 
   'refusal.unspecified': 'That did not work. Please try again.',
-  'refusal.not_found': 'There is no such meeting, or you may not join it. Please check the number.',
+  'refusal.not_found': 'There is no such meeting, or it lets nobody in at the moment (locked, full or over). Please check the number or ask the chair.',
   'refusal.not_chair': 'Only the chair can do that.',
   'refusal.target_absent': 'That person is no longer in the meeting.',
   'refusal.locked': 'The meeting is locked. Please ask the chair.',

@@ -205,7 +205,7 @@ export const zhCN = {
   'notice.list': '通知',
 
   'refusal.unspecified': '操作没有成功，请重试。',
-  'refusal.not_found': '没有这个会议，或您不能加入。请核对会议号。',
+  'refusal.not_found': '没有这个会议，或会议现在不允许加入（已锁定、已满或已结束）。请核对会议号，或联系主席。',
   'refusal.not_chair': '只有主席可以这样做。',
   'refusal.target_absent': '对方已不在会议中。',
   'refusal.locked': '会议已锁定，暂时不能加入。请联系主席。',
