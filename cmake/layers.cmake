@@ -22,6 +22,7 @@ set(HUITANG_LAYERS
   "store:core conference proto"
   "media:core rtp codec"
   "api:core crypto conference store net proto"
+  "doctor:core proto net api"
   "worker:core proto crypto stun ice dtls srtp rtp codec sdp bwe peer sfu net"
   "bot:core crypto stun ice dtls srtp rtp codec sdp bwe peer net media proto"
   "sim:core crypto stun ice dtls srtp rtp codec sdp bwe peer sfu conference store proto"

@@ -23,6 +23,10 @@ class AdminGate {
   AdminGate(std::string hash, const TokenSigner& signer, Metrics& metrics, core::Random& random);
   static std::string hash_of(std::string_view secret);
 
+  /// A second secret, of the administrator's commands on this machine (api/local_access.h); lasts as long as
+  /// this object.
+  void allow_local(std::string_view secret) { local_hash_ = hash_of(secret); }
+
   /// By bearer token or by cookie. Wrong bearer tokens are limited by address.
   bool is_admin(core::Instant now, core::WallTime wall, const HttpRequest& request);
   /// The Set-Cookie value for the right secret; absent for a wrong one or too many tries.
@@ -34,6 +38,7 @@ class AdminGate {
   /// Stands in the cookie, so that a new secret ends the cookies of the old one.
   std::string mark() const;
   std::string hash_;
+  std::string local_hash_;  ///< empty: none
   const TokenSigner& signer_;
   Metrics& metrics_;
   TokenGate tokens_;

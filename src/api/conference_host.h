@@ -35,6 +35,7 @@
 namespace huitang::v1 {
 class ClientMessage;
 class Command;
+class DebugSnapshot;
 class GroupSpeakers;
 class Hello;
 class Join;
@@ -45,6 +46,8 @@ class SetView;
 }  // namespace huitang::v1
 
 namespace huitang::api {
+
+class Veil;
 
 struct HostConfig {
   std::string base_url;  ///< "https://192.0.2.1:8443"
@@ -104,6 +107,9 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
 
   /// What a caretaker should know, one line each in plain words; nothing when all is well.
   std::string alarms() const;
+
+  /// For the administrator: sockets, sessions, conferences (host_snapshot.cpp).
+  void fill_snapshot(v1::DebugSnapshot& out, const Veil& veil) const;
 
   /// Before the process ends: sockets are told to come back later.
   void begin_shutdown();

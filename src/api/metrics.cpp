@@ -87,4 +87,10 @@ std::string Metrics::to_prometheus() const {
   return text;
 }
 
+std::map<std::string, uint64_t> Metrics::figures() const {
+  std::map<std::string, uint64_t> named;
+  for (const MetricRow& row : kCatalogue) named[std::string(row.name)] = get(row.metric);
+  return named;
+}
+
 }  // namespace huitang::api

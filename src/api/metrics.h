@@ -70,6 +70,8 @@ class Metrics {
   void set_media(std::map<std::string, uint64_t> counters) { media_ = std::move(counters); }
 
   std::string to_prometheus() const;
+  /// By the names of the catalogue.
+  std::map<std::string, uint64_t> figures() const;
 
  private:
   std::array<uint64_t, static_cast<size_t>(Metric::kCount)> values_{};

@@ -9,8 +9,10 @@
 #include "api/certificate.h"
 #include "api/conference_host.h"
 #include "api/connect_api.h"
+#include "api/debug_desk.h"
 #include "api/file_util.h"
 #include "api/https_server.h"
+#include "api/local_access.h"
 #include "api/log.h"
 #include "api/media_client.h"
 #include "api/redirect_server.h"
@@ -19,6 +21,7 @@
 #include "core/address.h"
 #include "crypto/system_random.h"
 #include "net/clock.h"
+#include "net/failure.h"
 #include "store/store.h"
 
 namespace huitang::api {
@@ -74,6 +77,7 @@ struct Server::Impl {
   std::unique_ptr<ConnectApi> api;
   std::unique_ptr<Site> site;
   std::unique_ptr<MediaClient> media;
+  std::unique_ptr<DebugDesk> debug;
   std::unique_ptr<HttpsServer> https;
   std::unique_ptr<RedirectServer> redirect;
   LoopTimer timer, renew_timer;
@@ -102,13 +106,19 @@ void Server::Impl::read_key(Done done) {
 void Server::Impl::read_admin_hash(Done done) {
   admin_secret = crypto::make_token(random, 24);
   const std::string hash = AdminGate::hash_of(admin_secret);
-  store->get_or_put_setting("admin_token", hash,
-                            [this, hash, done](core::Result<std::string, core::Failure> stored) {
-                              if (!stored) return done(core::err(stored.error()));
-                              if (*stored != hash) admin_secret.clear();
-                              gate = std::make_unique<AdminGate>(*stored, *signer, metrics, random);
-                              load(done);
-                            });
+  store->get_or_put_setting(
+      "admin_token", hash, [this, hash, done](core::Result<std::string, core::Failure> stored) {
+        if (!stored) return done(core::err(stored.error()));
+        if (*stored != hash) admin_secret.clear();
+        gate = std::make_unique<AdminGate>(*stored, *signer, metrics, random);
+        if (core::Result<std::string, core::Failure> local = make_local_token(config.settings.data, random);
+            local)
+          gate->allow_local(*local);
+        else
+          logger().warn("no token for the commands on this machine",
+                        {{"why", net::to_string(local.error())}});
+        load(done);
+      });
 }
 
 void Server::Impl::load(Done done) {
@@ -164,10 +174,15 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, const
   site = std::make_unique<Site>(
       Site::Config{config.settings.demo, config.version, identity.ca_pem, identity.ca_fingerprint},
       config.pages, *api, *gate, metrics, system_clock(), [this] { return what_is_missing(); },
-      [this] { return host->alarms(); });
+      [this] { return host->alarms(); },
+      [this](bool reveal, std::function<void(std::string)> told) {
+        debug->take(net::wall_now(), Veil(reveal), std::move(told));
+      });
   media = std::make_unique<MediaClient>(
       loop, metrics, MediaClient::Config{config.settings.media_socket, config.version, config.on_no_media},
       *host);
+  debug = std::make_unique<DebugDesk>(DebugDesk::Sources{config.version, *host, *media, *store, metrics,
+                                                         [this] { return what_is_missing(); }});
   host->attach(*https, *media);
   https->attach(
       [this](const HttpRequest& request, ReplyFunction reply) { site->handle(request, std::move(reply)); },
@@ -263,6 +278,19 @@ void Server::shut_down(bool end_media, std::function<void()> done) {
 }
 
 bool Server::media_ready() const { return impl_->media && impl_->media->is_ready(); }
+std::string Server::status() const {
+  const std::string missing = impl_->what_is_missing();
+  if (!missing.empty()) return missing;
+  return "ready, " + std::to_string(impl_->metrics.get(Metric::Conferences)) + " conferences, " +
+         std::to_string(impl_->metrics.get(Metric::Participants)) + " participants";
+}
+
+void Server::ask_store(std::function<void()> answered) {
+  impl_->store->get_setting("admin_token",
+                            [answered = std::move(answered)](
+                                core::Result<std::optional<std::string>, core::Failure>) { answered(); });
+}
+
 uint16_t Server::port() const { return impl_->https->port(); }
 Metrics& Server::metrics() { return impl_->metrics; }
 ConferenceHost& Server::host() { return *impl_->host; }

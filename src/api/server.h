@@ -51,6 +51,10 @@ class Server {
   /// Tells clients to come back later, then (with `end_media`) ends the media process; `done` follows.
   void shut_down(bool end_media, std::function<void()> done);
   bool media_ready() const;
+  /// Of the whole box in one line of plain words, without names; for the supervisor.
+  std::string status() const;
+  /// Calls back once the store has answered a question, whatever the answer.
+  void ask_store(std::function<void()> answered);
   uint16_t port() const;
   Metrics& metrics();
   ConferenceHost& host();

@@ -63,6 +63,7 @@ const Site::Route* Site::find_route(const HttpRequest& request, bool& path_known
       Route{Get, "/healthz", false, &Site::health},
       Route{Get, "/readyz", false, &Site::readiness},
       Route{Get, "/metrics", false, &Site::metrics},
+      Route{Get, "/api/debug.json", false, &Site::debug},
       Route{Post, ConnectApi::kPrefix, true, &Site::api},
   };
   const HttpMethod method = request.method == Head ? Get : request.method;
@@ -76,7 +77,7 @@ const Site::Route* Site::find_route(const HttpRequest& request, bool& path_known
 }
 
 Site::Site(Config config, PageTable pages, ConnectApi& api, AdminGate& gate, const Metrics& metrics,
-           Clock clock, ReadyCheck ready, Alarms alarms)
+           Clock clock, ReadyCheck ready, Alarms alarms, Debug debug)
     : config_(std::move(config)),
       pages_(pages),
       api_(api),
@@ -84,7 +85,8 @@ Site::Site(Config config, PageTable pages, ConnectApi& api, AdminGate& gate, con
       metrics_(metrics),
       clock_(std::move(clock)),
       ready_(std::move(ready)),
-      alarms_(std::move(alarms)) {}
+      alarms_(std::move(alarms)),
+      debug_(std::move(debug)) {}
 
 void Site::handle(const HttpRequest& request, ReplyFunction reply) {
   bool path_known = false;
@@ -195,6 +197,14 @@ void Site::metrics(const HttpRequest& request, ReplyFunction reply) {
   if (!is_caretaker(request))
     return reply(fresh_text(401, kText, "from this machine, or with the admin token as bearer\n"));
   reply(fresh_text(200, "text/plain; version=0.0.4; charset=utf-8", metrics_.to_prometheus()));
+}
+
+void Site::debug(const HttpRequest& request, ReplyFunction reply) {
+  if (!gate_.is_admin(clock_.monotonic(), clock_.wall(), request))
+    return reply(fresh_text(401, kText, "for administrators\n"));
+  debug_(request.query == "reveal=1", [reply = std::move(reply)](std::string json) {
+    reply(fresh_text(200, "application/json", std::move(json)));
+  });
 }
 
 void Site::api(const HttpRequest& request, ReplyFunction reply) { api_.handle(request, std::move(reply)); }

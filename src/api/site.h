@@ -23,9 +23,11 @@ class Site {
   using ReadyCheck = std::function<std::string()>;
   /// Lines in plain words about what a caretaker should know; empty when all is well.
   using Alarms = std::function<std::string()>;
+  /// The administrator's snapshot as JSON, later.
+  using Debug = std::function<void(bool reveal, std::function<void(std::string json)> done)>;
 
   Site(Config config, PageTable pages, ConnectApi& api, AdminGate& gate, const Metrics& metrics, Clock clock,
-       ReadyCheck ready, Alarms alarms);
+       ReadyCheck ready, Alarms alarms, Debug debug);
   void handle(const HttpRequest& request, ReplyFunction reply);
 
  private:
@@ -46,6 +48,7 @@ class Site {
   void health(const HttpRequest& request, ReplyFunction reply);
   void readiness(const HttpRequest& request, ReplyFunction reply);
   void metrics(const HttpRequest& request, ReplyFunction reply);
+  void debug(const HttpRequest& request, ReplyFunction reply);
   void api(const HttpRequest& request, ReplyFunction reply);
 
   Config config_;
@@ -56,6 +59,7 @@ class Site {
   Clock clock_;
   ReadyCheck ready_;
   Alarms alarms_;
+  Debug debug_;
 };
 
 }  // namespace huitang::api

@@ -28,6 +28,7 @@ struct Options {
   bool insecure = false;
   bool json = false;
   bool watch = false;
+  bool end = false;
   std::string ca;
 };
 
@@ -50,6 +51,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_flag("--red", o.red, "send redundant audio (RFC 2198)");
   app.add_flag("--receive-only", o.receive_only, "send nothing");
   app.add_flag("--watch", o.watch, "decode what the others send (--json does so too)");
+  app.add_flag("--end", o.end, "end the conference when leaving; needs the chair's link");
   app.add_flag("--json", o.json, "print events as JSON lines");
   auto* insecure = app.add_flag("--insecure", o.insecure, "accept any certificate");
   app.add_option("--ca", o.ca, "trust the authorities of this PEM file")->excludes(insecure);
@@ -63,7 +65,8 @@ core::Duration local_offset() {
 }
 
 bot::ParticipantConfig participant(const Options& o, const bot::ConferenceLink& link, unsigned i) {
-  bot::ParticipantConfig p{.number = link.number, .invite = link.invite, .watches = o.watch || o.json};
+  bot::ParticipantConfig p{
+      .number = link.number, .invite = link.invite, .watches = o.watch || o.json, .ends_conference = o.end};
   p.media.name = o.count == 1 ? o.name : o.name + " " + std::to_string(i + 1);
   p.media.mark = static_cast<uint16_t>((o.mark - 1 + i) % kMaxMark + 1);
   p.media.tone_hertz = o.tone + kToneStep * i;

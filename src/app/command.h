@@ -10,6 +10,8 @@ using CommandFunction = int (*)(std::span<char* const> args);
 
 int run_serve(std::span<char* const> args);
 int run_media(std::span<char* const> args);
+int run_doctor(std::span<char* const> args);
+int run_admin(std::span<char* const> args);
 int run_bot(std::span<char* const> args);
 int run_version(std::span<char* const> args);
 

@@ -17,6 +17,8 @@ struct Row {
 constexpr Row kCommands[] = {
     {"serve", run_serve, "pages, signaling and conferences of one box"},
     {"media", run_media, "the media process: forwards sound and pictures"},
+    {"doctor", run_doctor, "looks for what is wrong with this box, and says what to do"},
+    {"admin", run_admin, "the administrator's link, and a snapshot of the state of both processes"},
     {"bot", run_bot, "native participants with test pictures and tones"},
     {"version", run_version, "print the version"},
 };

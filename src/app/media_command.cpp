@@ -6,11 +6,14 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "app/command.h"
+#include "app/media_watch.h"
+#include "app/own_settings.h"
 #include "core/address.h"
 #include "crypto/system_random.h"
 #include "net/clock.h"
@@ -24,6 +27,7 @@ namespace huitang::app {
 namespace {
 
 struct MediaOptions {
+  std::string config;
   std::string socket;
   uint16_t udp_port = 8444;
   std::vector<std::string> public_addresses;
@@ -41,7 +45,8 @@ const std::map<std::string, net::LogLevel> kLevels{{"trace", net::LogLevel::Trac
                                                    {"error", net::LogLevel::Error}};
 
 void describe(CLI::App& app, MediaOptions& o) {
-  app.add_option("--socket", o.socket, "path of the control socket")->required();
+  app.add_option("--config", o.config, "serve's TOML file, read for what no other option says");
+  app.add_option("--socket", o.socket, "path of the control socket [the file's media.socket]");
   app.add_option("--udp-port", o.udp_port, "first UDP port; worker k listens on this plus k")
       ->capture_default_str();
   app.add_option("--public-address", o.public_addresses,
@@ -53,6 +58,24 @@ void describe(CLI::App& app, MediaOptions& o) {
       ->check(CLI::IsMember(kLevels))
       ->capture_default_str();
   app.add_option("--log-file", o.log_file, "log here instead of to standard error");
+}
+
+/// What the file says, for each option that the command line left out. False after the reason was printed.
+bool take_settings(const CLI::App& app, MediaOptions& o) {
+  const auto given = [&app](const char* option) { return app.count(option) > 0; };
+  if (!o.config.empty()) {
+    std::optional<api::Settings> settings = read_settings({.config = o.config}, "media");
+    if (!settings) return false;
+    complete_settings(*settings);
+    if (!given("--socket")) o.socket = settings->media_socket;
+    if (!given("--udp-port")) o.udp_port = static_cast<uint16_t>(settings->udp_port);
+    if (!given("--workers")) o.workers = settings->media_workers;
+    if (!given("--public-address")) o.public_addresses = media_addresses(*settings);
+    if (!given("--bind")) o.bind = settings->bind_address;
+    if (!given("--log-level")) o.log_level = settings->log_level;
+  }
+  if (o.socket.empty()) std::fputs("huitang media: needs --socket or --config\n", stderr);
+  return !o.socket.empty();
 }
 
 uint32_t default_workers() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -73,7 +96,9 @@ class MediaProcess {
                                       {"first_udp", core::to_string(workers_[0]->addresses()[0])},
                                       {"cipher", workers_[0]->cipher()},
                                       {"receive_buffer", workers_[0]->receive_buffer()}});
+    watch_.emplace(loop_, workers_);
     loop_.run();
+    watch_.reset();
     control_.reset();
     workers_.clear();
     return 0;
@@ -143,6 +168,7 @@ class MediaProcess {
   net::EventLoop loop_;
   std::vector<std::unique_ptr<worker::WorkerThread>> workers_;
   std::unique_ptr<worker::ControlServer> control_;
+  std::optional<MediaWatch> watch_;
 };
 
 }  // namespace
@@ -158,6 +184,7 @@ int run_media(std::span<char* const> args) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (!take_settings(app, options)) return 2;
   net::configure_log({.level = kLevels.at(options.log_level), .file = options.log_file});
   return MediaProcess(options).run();
 }

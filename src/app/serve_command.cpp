@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "api/server.h"
 #include "api/settings.h"
 #include "app/command.h"
+#include "app/own_settings.h"
+#include "app/serve_watch.h"
 #include "net/clock.h"
 #include "net/log.h"
 
@@ -24,11 +27,8 @@ namespace {
 using core::Duration;
 using core::Instant;
 
-/// What the command line says; it wins over the file.
 struct Flags {
-  std::string config;
-  std::optional<std::string> data, public_address;
-  std::optional<uint32_t> https_port, udp_port;
+  BoxFlags box;
   bool demo = false;
   bool no_spawn_media = false;
 };
@@ -36,12 +36,7 @@ struct Flags {
 int parse_flags(std::span<char* const> args, Flags& flags) {
   CLI::App app("Pages, signaling and conferences of one box; media runs in its own process.",
                "huitang serve");
-  app.add_option("--config", flags.config, "TOML file (docs/guide/configuration.md)");
-  app.add_option("--data", flags.data, "folder for keys, certificates and the journal [huitang-data]");
-  app.add_option("--https-port", flags.https_port, "TCP port of pages and signaling [8443]");
-  app.add_option("--udp-port", flags.udp_port, "UDP port of the first media worker [20000]");
-  app.add_option("--public-address", flags.public_address,
-                 "IP address or name under which browsers reach this machine [its first address]");
+  declare(app, flags.box);
   app.add_flag("--demo", flags.demo, "anyone may start a conference, and one with three bots is running");
   app.add_flag("--no-spawn-media", flags.no_spawn_media, "the media process is a service of its own");
   std::vector<std::string> words(args.rbegin(), args.rend());
@@ -54,28 +49,14 @@ int parse_flags(std::span<char* const> args, Flags& flags) {
 }
 
 /// Absent after the reason was printed.
-std::optional<api::Settings> read_settings(const Flags& flags) {
-  api::Settings settings;
-  if (!flags.config.empty()) {
-    core::Result<api::Settings, api::SettingsError> loaded = api::load_settings(flags.config);
-    if (!loaded)
-      return std::fprintf(stderr, "huitang serve: %s\n", loaded.error().text.c_str()), std::nullopt;
-    settings = std::move(*loaded);
-  }
-  if (flags.data) settings.data = *flags.data;
-  if (flags.public_address) settings.public_address = *flags.public_address;
-  if (flags.https_port) settings.https_port = *flags.https_port;
-  if (flags.udp_port) settings.udp_port = *flags.udp_port;
-  settings.demo = settings.demo || flags.demo;
-  if (flags.no_spawn_media) settings.spawn_media = false;
-  if (core::Result<void, api::SettingsError> good = api::check_settings(settings); !good)
-    return std::fprintf(stderr, "huitang serve: %s\n", good.error().text.c_str()), std::nullopt;
-  if (settings.public_address.empty()) settings.public_address = api::find_own_address();
-  if (settings.media_socket.empty()) settings.media_socket = settings.data + "/media.sock";
+std::optional<api::Settings> settle(const Flags& flags) {
+  std::optional<api::Settings> settings = read_settings(flags.box, "serve");
+  if (!settings) return std::nullopt;
+  settings->demo = settings->demo || flags.demo;
+  if (flags.no_spawn_media) settings->spawn_media = false;
+  complete_settings(*settings);
   return settings;
 }
-
-bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
 
 net::LogLevel to_level(const std::string& name) {
   if (name == "error") return net::LogLevel::Error;
@@ -139,7 +120,8 @@ class Serve {
         timer_(loop_),
         signals_(loop_, {SIGTERM, SIGINT, SIGCHLD}, [this](int signal) { handle_signal(signal); }),
         media_("media", media_config()),
-        server_(loop_, server_config()) {}
+        server_(loop_, server_config()),
+        watch_(loop_, server_) {}
 
   int run() {
     loop_.post([this] {
@@ -158,13 +140,10 @@ class Serve {
                         settings_.media_socket,
                         "--udp-port",
                         std::to_string(settings_.udp_port),
-                        "--public-address",
-                        settings_.public_address};
-    // Firefox pairs none of its addresses with a loopback one (docs/browsers.md), so a box known only as
-    // 127.0.0.1 offers its first real address as well.
-    if (const std::string own = api::find_own_address();
-        is_loopback(settings_.public_address) && !is_loopback(own))
-      config.arguments.insert(config.arguments.end(), {"--public-address", own});
+                        "--log-level",
+                        settings_.log_level};
+    for (const std::string& address : media_addresses(settings_))
+      config.arguments.insert(config.arguments.end(), {"--public-address", address});
     if (settings_.media_workers > 0)
       config.arguments.insert(config.arguments.end(), {"--workers", std::to_string(settings_.media_workers)});
     config.detached = true;
@@ -188,7 +167,10 @@ class Serve {
   void handle_started(core::Result<api::ServerReady, core::Failure> ready) {
     if (!ready) return fail(ready.error());
     ready_ = std::move(*ready);
-    if (!ready_.admin_link.empty())
+    // What goes to the journal of the system is kept and read by many: no secrets there.
+    if (std::getenv("JOURNAL_STREAM") != nullptr)
+      std::fputs("管理链接 / the admin link: sudo huitang admin link\n", stderr);
+    else if (!ready_.admin_link.empty())
       std::fprintf(
           stderr,
           "\n管理链接（只显示这一次，请妥善保存）/ admin link (shown this once, keep it safe):\n  %s\n\n",
@@ -215,6 +197,7 @@ class Serve {
         demo_number_.empty() ? "" : ", \"demo_url\": \"" + ready_.url + "/j/" + demo_number_ + "\"";
     std::printf("{\"url\": \"%s\"%s}\n", ready_.url.c_str(), demo.c_str());
     std::fflush(stdout);
+    watch_.start();
     if (demo_number_.empty()) return;
     for (uint32_t i = 0; i < settings_.demo_bots; ++i) bots_.emplace_back("bot", bot_config(i));
     keep_bots();
@@ -264,6 +247,7 @@ class Serve {
   void stop(int signal) {
     if (stopping_) return loop_.stop();  // asked twice: now
     stopping_ = true;
+    watch_.handle_stop();
     net::root_logger().info("ending", {{"signal", signal}});
     for (Keeper& bot : bots_) bot.stop();
     server_.shut_down(settings_.spawn_media,
@@ -294,6 +278,7 @@ class Serve {
   std::vector<Keeper> bots_;
   size_t bots_started_ = 0;
   api::Server server_;
+  ServeWatch watch_;
   api::ServerReady ready_;
   std::string demo_number_;
   bool stopping_ = false;
@@ -316,7 +301,7 @@ int refuse_second_start(const api::Settings& settings, const std::string& holder
 int run_serve(std::span<char* const> args) {
   Flags flags;
   if (const int code = parse_flags(args, flags); code != 0) return code < 0 ? 0 : code;
-  const std::optional<api::Settings> settings = read_settings(flags);
+  const std::optional<api::Settings> settings = settle(flags);
   if (!settings) return 2;
   signal(SIGPIPE, SIG_IGN);
   net::LogConfig log;

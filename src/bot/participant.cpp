@@ -299,7 +299,10 @@ void Participant::leave(core::Instant now) {
   v1::ClientMessage message;
   v1::Command& command = *message.mutable_command();
   command.set_command_id("leave-" + own_id_);
-  command.mutable_leave();
+  if (config_.ends_conference)
+    command.mutable_end();
+  else
+    command.mutable_leave();
   send(std::move(message));
 }
 

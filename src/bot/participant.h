@@ -23,8 +23,9 @@ namespace huitang::bot {
 struct ParticipantConfig {
   std::string number;
   std::string invite;
-  BotConfig media;       ///< its name is the participant's
-  bool watches = false;  ///< shows every other one's camera and share in its slots
+  BotConfig media;               ///< its name is the participant's
+  bool watches = false;          ///< shows every other one's camera and share in its slots
+  bool ends_conference = false;  ///< when it leaves; needs a chair's invitation
 };
 
 /// What happened, for whoever runs the bot.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "worker/snapshot.h"
 #include "worker/translate.h"
 
 namespace huitang::worker {
@@ -108,7 +109,7 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kSetGroup: return on_set_group(to, message.set_group());
     case v1::MediaMessage::kCloseGroup: return on_close_group(to, message.close_group());
     case v1::MediaMessage::kSetPeerView: return on_set_peer_view(to, message.set_peer_view());
-    case v1::MediaMessage::kGetSnapshot: return on_get_snapshot(to);
+    case v1::MediaMessage::kGetSnapshot: return on_get_snapshot(to, message.get_snapshot().detailed());
     case v1::MediaMessage::kGetPeerLog: return on_get_peer_log(to, message.get_peer_log());
     case v1::MediaMessage::kShutdown: return on_shutdown_request(to);
     case v1::MediaMessage::kWelcome:
@@ -326,26 +327,33 @@ void ControlServer::on_set_peer_view(ReplyTo to, const v1::SetPeerView& request)
       });
 }
 
-void ControlServer::on_get_snapshot(ReplyTo to) {
+void ControlServer::on_get_snapshot(ReplyTo to, bool detailed) {
   auto snapshot = std::make_shared<v1::MediaMessage>();
   v1::Snapshot& body = *snapshot->mutable_snapshot();
   for (const auto& [number, row] : sources_) *body.add_sources() = row.last;
   for (const auto& [id, group] : groups_)
     if (group.last.group() != 0) *body.add_groups() = group.last;
+  if (detailed) {
+    body.mutable_health()->set_cpu_seconds(cpu_seconds());
+    for (size_t i = 0; i < workers_.size(); ++i) body.mutable_health()->add_loads();
+  }
   auto missing = std::make_shared<size_t>(workers_.size());
   for (uint32_t i = 0; i < workers_.size(); ++i)
     on_worker(
-        i, [](core::Instant, Worker& w) { return w.snapshot_peers(); },
-        [this, to, i, snapshot, missing](std::vector<peer::Peer::Snapshot> peers) {
-          for (const peer::Peer::Snapshot& peer : peers) {
-            v1::SnapshotPeer& out = *snapshot->mutable_snapshot()->add_peers();
-            fill_snapshot(out, peer, i);
-            const auto row = peers_.find(peer.id.value());
+        i,
+        [thread = workers_[i].get(), detailed](core::Instant, Worker& w) {
+          return take_snapshot(*thread, w, detailed);
+        },
+        [this, to, i, snapshot, missing](const WorkerSnapshot& part) {
+          add_snapshot(*snapshot->mutable_snapshot(), i, part);
+          if (--*missing != 0) return;
+          for (v1::SnapshotPeer& peer : *snapshot->mutable_snapshot()->mutable_peers()) {
+            const auto row = peers_.find(peer.peer());
             if (row == peers_.end()) continue;
-            for (const v1::Line& line : row->second.lines) *out.add_lines() = line;
-            *out.mutable_view() = row->second.view;
+            for (const v1::Line& line : row->second.lines) *peer.add_lines() = line;
+            *peer.mutable_view() = row->second.view;
           }
-          if (--*missing == 0) reply(to, std::move(*snapshot));
+          reply(to, std::move(*snapshot));
         });
 }
 

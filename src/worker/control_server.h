@@ -82,7 +82,7 @@ class ControlServer {
   void on_set_group(ReplyTo to, const v1::SetGroup& request);
   void on_close_group(ReplyTo to, const v1::CloseGroup& request);
   void on_set_peer_view(ReplyTo to, const v1::SetPeerView& request);
-  void on_get_snapshot(ReplyTo to);
+  void on_get_snapshot(ReplyTo to, bool detailed);
   void on_get_peer_log(ReplyTo to, const v1::GetPeerLog& request);
   void on_shutdown_request(ReplyTo to);
 

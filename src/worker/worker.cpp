@@ -613,6 +613,13 @@ std::vector<peer::Peer::Snapshot> Worker::snapshot_peers() const {
   return out;
 }
 
+std::vector<PeerSlots> Worker::snapshot_slots() const {
+  std::vector<PeerSlots> out;
+  for (const auto& [id, entry] : peers_)
+    if (entry->receiver) out.push_back({entry->peer->id(), forwarder_.snapshot_slots(*entry->receiver)});
+  return out;
+}
+
 bool Worker::is_consistent() const {
   for (const auto& [address, entry] : by_address_)
     if (!peers_.contains(entry->peer->id())) return false;

@@ -76,6 +76,12 @@ struct LoadChanged {
 };
 using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, LoadChanged>;
 
+/// What one peer is shown.
+struct PeerSlots {
+  peer::PeerId peer;
+  std::vector<sfu::SlotSnapshot> slots;
+};
+
 struct WorkerCounters {
   uint64_t datagrams_in = 0;
   uint64_t unattributed = 0;   ///< from an unknown address, and no check for a fragment of ours
@@ -132,6 +138,7 @@ class Worker {
   /// One peer's, or for peer 0 all of them and the worker's own (under peer 0).
   std::vector<PeerLogCopy> copy_logs(peer::PeerId id) const;
   std::vector<peer::Peer::Snapshot> snapshot_peers() const;
+  std::vector<PeerSlots> snapshot_slots() const;
   bool is_consistent() const;
 
  private:

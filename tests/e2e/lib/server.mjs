@@ -12,7 +12,7 @@ export const HUITANG = process.env.HUITANG_BIN ?? path.join(ROOT, 'build', 'rele
 /** With address and undefined-behaviour sanitizers and consistency checks on; for hostile input. */
 export const HUITANG_SANITIZED = process.env.HUITANG_SANITIZED_BIN ?? path.join(ROOT, 'build', 'sanitize', 'huitang');
 
-function freeTcpPort() {
+export function freeTcpPort() {
   return new Promise((done, fail) => {
     const server = net.createServer();
     server.once('error', fail);
@@ -32,7 +32,7 @@ function canBindUdp(port) {
 }
 
 /** The first of `count` free neighbouring UDP ports: each worker has its own. */
-async function freeUdpPorts(count) {
+export async function freeUdpPorts(count) {
   for (let tries = 0; tries < 200; ++tries) {
     const base = 20_000 + Math.floor(Math.random() * 30_000);
     const free = await Promise.all(Array.from({ length: count }, (_, i) => canBindUdp(base + i)));
