@@ -125,4 +125,39 @@ bool NackTracker::is_consistent() const {
   return true;
 }
 
+NackTracker::State NackTracker::export_state() const {
+  return {.round_trip = rtt_,
+          .has_started = unwrapper_.has_started(),
+          .last = unwrapper_.last(),
+          .highest = highest_,
+          .missing = {missing_.begin(), missing_.begin() + count_},
+          .has_given_up = given_up_,
+          .requested = requested_,
+          .recovered = recovered_,
+          .given_up = given_up_count_,
+          .resets = resets_};
+}
+
+bool NackTracker::restore(const State& s) {
+  // Far below where sums of numbers could overflow, far above what a stream reaches.
+  constexpr int64_t kEnd = int64_t{1} << 56;
+  if (s.missing.size() > kMaxMissing || s.highest < -1 || s.highest >= kEnd || s.last < 0 || s.last >= kEnd)
+    return false;
+  if (s.has_started != (s.highest >= 0) || (!s.has_started && !s.missing.empty())) return false;
+  NackTracker next(config_);
+  next.rtt_ = s.round_trip;
+  if (s.has_started) next.unwrapper_.resume(s.last);
+  next.highest_ = s.highest;
+  std::copy(s.missing.begin(), s.missing.end(), next.missing_.begin());
+  next.count_ = s.missing.size();
+  next.given_up_ = s.has_given_up;
+  next.requested_ = s.requested;
+  next.recovered_ = s.recovered;
+  next.given_up_count_ = s.given_up;
+  next.resets_ = s.resets;
+  if (!next.is_consistent() || (next.count_ != 0 && next.missing_[0].number < 0)) return false;
+  *this = next;
+  return true;
+}
+
 }  // namespace huitang::rtp

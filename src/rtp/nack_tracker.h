@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "core/time.h"
 #include "core/unwrap.h"
@@ -52,13 +53,32 @@ class NackTracker {
   Snapshot snapshot() const;
   bool is_consistent() const;
 
- private:
   struct Missing {
-    int64_t number = 0;
-    core::Instant noticed;
-    core::Instant next;
-    uint8_t tries = 0;
+    int64_t number = 0;     ///< extended by the tracker
+    core::Instant noticed;  ///< as missing
+    core::Instant next;     ///< request, not before
+    uint8_t tries = 0;      ///< requests so far
+    friend bool operator==(const Missing&, const Missing&) = default;
   };
+  /// All but the configuration, for a tracker that goes on elsewhere.
+  struct State {
+    core::Duration round_trip = core::Duration::millis(100);
+    bool has_started = false;
+    int64_t last = 0;              ///< number of the last packet, extended
+    int64_t highest = -1;          ///< likewise; -1: none yet
+    std::vector<Missing> missing;  ///< ascending by number, all below the highest
+    bool has_given_up = false;     ///< and nobody was told
+    uint64_t requested = 0;        ///< numbers, each time they were asked for
+    uint64_t recovered = 0;
+    uint64_t given_up = 0;
+    uint64_t resets = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const;
+  /// False, and nothing changes, for what no tracker exports.
+  bool restore(const State& state);
+
+ private:
   void add_gap(core::Instant now, int64_t from, int64_t to);
   void drop_oldest(size_t n);
   bool may_ask(const Missing& m) const;

@@ -135,7 +135,7 @@ bool AudioMixer::may_be_heard(SourceIndex index) const {
   return s.binding.forwarded && s.flowing_layers != 0;
 }
 
-void AudioMixer::refresh_heard(core::Instant now, Group& group) {
+void AudioMixer::collect_heard(Group& group) {
   group.heard.clear();
   for (const auto& m : group.talkers.members()) {
     if (m.is_always_heard && may_be_heard(m.source)) group.heard.push_back(m.source);
@@ -146,6 +146,10 @@ void AudioMixer::refresh_heard(core::Instant now, Group& group) {
   for (const auto& m : group.talkers.members()) {
     if (m.is_talker && !m.is_always_heard) group.heard.push_back(m.source);
   }
+}
+
+void AudioMixer::refresh_heard(core::Instant now, Group& group) {
+  collect_heard(group);
   for (const ReceiverIndex r : group.receivers) t_.mark_audio_stale(r);
   tell_speakers(now, group);
 }

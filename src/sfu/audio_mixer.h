@@ -34,13 +34,23 @@ class AudioMixer {
   /// Places talkers anew for all receivers marked stale.
   void settle(core::Instant now);
 
+  // Handing over (state.h). Groups are restored when all sources and receivers are there, then who listens.
+  GroupState export_group(const Group& group) const;
+  bool restore_group(core::Instant now, const GroupState& state);
+  bool restore_listening(std::span<const ReceiverState> receivers);
+
  private:
+  void collect_heard(Group& group);
   void refresh_heard(core::Instant now, Group& group);
   bool may_be_heard(SourceIndex source) const;
   void place(core::Instant now, ReceiverIndex index, Receiver& receiver);
   int8_t partner_of(const Receiver& receiver, const Source& source) const;
   void drop_if_unused(uint32_t group);
   void tell_speakers(core::Instant now, Group& group);
+  bool restore_members(core::Instant now, uint32_t group, const GroupState& state);
+  bool restore_speaker(core::Instant now, uint32_t group, const SpeakerDetector::State& state);
+  /// That source, when it is of this kind, was bound to this group and has not been given to one.
+  Source* claim(SourceIndex source, SourceKind kind, uint32_t group);
 
   Tables& t_;
   Switchboard& switchboard_;

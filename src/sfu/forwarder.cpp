@@ -3,58 +3,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "sfu/media_ingest.h"
-#include "sfu/repair_desk.h"
-#include "sfu/reporter.h"
+#include "sfu/forwarder_parts.h"
 
 namespace huitang::sfu {
 namespace {
 
-constexpr core::Duration kTick = core::Duration::millis(50);
 // A layer that nobody has watched for so long is reported as not wanted.
 constexpr core::Duration kUnwantedAfter = core::Duration::seconds(2);
 
 }  // namespace
-
-struct Forwarder::Parts {
-  Parts(const ForwarderConfig& config, rtp::NtpClock clock, PacketSlab& slab, core::Random& random)
-      : t(config, clock, slab, random),
-        switchboard(t),
-        director(t, switchboard),
-        mixer(t, switchboard),
-        ingest(t, switchboard, director, mixer),
-        repair(t, switchboard),
-        reporter(t) {}
-
-  void wake(core::Instant now) {
-    if (!next_tick) next_tick = now + kTick;
-  }
-  /// At the end of each call that may have changed who is heard.
-  void settle(core::Instant now) {
-    mixer.settle(now);
-    HUITANG_DCHECK(is_consistent());
-  }
-  bool is_consistent() const;
-
-  SlotId make_slot(const SlotConfig& config, ReceiverIndex receiver, uint16_t position);
-  void free_slot(SlotId id);
-  void index_slots(Receiver& receiver);
-  std::optional<ReceiverIndex> make_receiver(PeerId peer);
-  void change_source(core::Instant now, SourceIndex index, const SourceBinding& binding);
-  SourceIndex free_source_index();
-  void tick(core::Instant now);
-  void review_layer(core::Instant now, LayerRef ref);
-
-  Tables t;
-  Switchboard switchboard;
-  VideoDirector director;
-  AudioMixer mixer;
-  MediaIngest ingest;
-  RepairDesk repair;
-  Reporter reporter;
-  std::optional<core::Instant> next_tick;
-  std::vector<GroupId> speaker_changed;  ///< scratch of tick()
-};
 
 Forwarder::Forwarder(const ForwarderConfig& config, rtp::NtpClock clock, PacketSlab& slab,
                      core::Random& random)
@@ -69,7 +26,7 @@ Forwarder::~Forwarder() {
 // ---- receivers
 // ----------------------------------------------------------------------------------------------------
 
-SlotId Forwarder::Parts::make_slot(const SlotConfig& config, ReceiverIndex receiver, uint16_t position) {
+SlotId Forwarder::Parts::take_slot(const SlotConfig& config, ReceiverIndex receiver, uint16_t position) {
   if (t.free_slots.empty()) {
     t.free_slots.push_back(static_cast<SlotId>(t.slots.size()));
     t.slots.emplace_back();
@@ -83,6 +40,12 @@ SlotId Forwarder::Parts::make_slot(const SlotConfig& config, ReceiverIndex recei
   slot.position = position;
   slot.view.use = config.use;
   slot.view.index = config.index;
+  return id;
+}
+
+SlotId Forwarder::Parts::make_slot(const SlotConfig& config, ReceiverIndex receiver, uint16_t position) {
+  const SlotId id = take_slot(config, receiver, position);
+  Slot& slot = t.slots[id];
   // RFC 3711 section 3.3.1: low first numbers, so that a lost first packet cannot put the roll-over counters
   // apart.
   slot.next_sequence = 1 + t.random.below(0x7fff);

@@ -64,6 +64,7 @@ struct ForwarderCounters {
   uint64_t events_dropped = 0;
   uint64_t shows_dropped = 0;
   uint64_t talkers_without_slot = 0;
+  friend bool operator==(const ForwarderCounters&, const ForwarderCounters&) = default;
 };
 
 /// What a source looks like now; for snapshots and tests.
@@ -88,6 +89,8 @@ struct SlotSnapshot {
   uint8_t layer = 0;
   uint64_t packets = 0;
 };
+
+struct ForwarderState;  // state.h
 
 class Forwarder {
  public:
@@ -144,6 +147,14 @@ class Forwarder {
   std::optional<Request> poll_request();
   std::optional<Event> poll_event();
   std::optional<SlotShows> poll_shows();
+
+  /// All that a successor needs so that no receiver notices the change (state.h). Between two turns, with
+  /// requests and events polled.
+  ForwarderState export_state(core::Instant now) const;
+  /// Goes on where `state` stopped: on a forwarder just constructed. Handles and ReceiverIndex values stay
+  /// valid, key frames that were waited for are asked for again. False for what no forwarder exports, for
+  /// caps exceeded or another NtpClock: then this one is as just constructed.
+  bool restore(core::Instant now, const ForwarderState& state);
 
   const ForwarderCounters& counters() const;
   std::vector<SourceSnapshot> snapshot_sources() const;

@@ -37,6 +37,19 @@ class KeyFrameRequester {
   }
   bool is_wanted() const { return wanted_; }
 
+  /// The whole of it but the moment of the last request: a successor asks at once (state.h).
+  struct State {
+    bool is_wanted = false;
+    uint8_t tries = 0;  ///< requests since it was wanted
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {wanted_, tries_}; }
+  void restore(const State& s) {
+    wanted_ = s.is_wanted;
+    tries_ = s.tries;
+    last_.reset();
+  }
+
  private:
   std::optional<core::Instant> last_;
   bool wanted_ = false;

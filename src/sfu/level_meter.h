@@ -28,6 +28,20 @@ class LevelMeter {
   float slow_loudness(core::Instant now) const { return faded(now, slow_); }
   void reset() { fast_ = slow_ = 0; }
 
+  /// The whole of it, for a successor (state.h).
+  struct State {
+    float fast = 0;  ///< loudness, 0 … 127
+    float slow = 0;
+    core::Instant last;  ///< packet
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {fast_, slow_, last_}; }
+  void restore(const State& s) {
+    fast_ = s.fast;
+    slow_ = s.slow;
+    last_ = s.last;
+  }
+
  private:
   // Per packet of 20 ms.
   static constexpr float kAttack = 0.4F;

@@ -22,6 +22,11 @@ class MediaIngest {
   /// Ends everything that goes out from the source; forgets what may not be repeated.
   void silence(core::Instant now, SourceIndex source);
 
+  // Handing over (state.h). What is not right is refused; the layer is then to be thrown away.
+  LayerState export_layer(const SourceLayer& layer) const;
+  bool restore_layer(core::Instant now, const LayerState& state, SourceLayer& layer);
+  bool restore_nack_deadline(core::Instant now, std::optional<core::Instant> deadline);
+
  private:
   /// Absent: not to be forwarded.
   std::optional<PacketFacts> accept(core::Instant now, const MediaPacket& packet, Source& source,

@@ -43,9 +43,24 @@ class ReceiveWindow {
   bool has_started() const { return started_; }
   int64_t highest() const { return highest_; }
 
- private:
+  /// The whole of it, for a successor (state.h).
   static constexpr uint32_t kNoJump = 0x10000;
+  struct State {
+    bool has_started = false;
+    int64_t highest = 0;                      ///< extended number
+    uint32_t after_jump = kNoJump;            ///< the number that would confirm a jump; kNoJump: none
+    std::array<uint64_t, kSpan / 64> seen{};  ///< a bit per number of the span, at the number modulo kSpan
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {started_, highest_, after_jump_, bits_}; }
+  void restore(const State& s) {
+    started_ = s.has_started;
+    highest_ = s.highest;
+    after_jump_ = s.after_jump;
+    bits_ = s.seen;
+  }
 
+ private:
   Seen judge_jump(uint16_t number) {
     if (after_jump_ != number) {
       after_jump_ = static_cast<uint16_t>(number + 1);

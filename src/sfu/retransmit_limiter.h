@@ -31,6 +31,20 @@ class RetransmitLimiter {
     return true;
   }
 
+  /// For a successor (state.h). What was asked for how often is not carried over: a successor has none of it.
+  struct State {
+    core::Instant refilled;
+    double tokens = kBurst;  ///< packets, 0 … kBurst
+    core::Duration spacing = kMinSpacing;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {refilled_, tokens_, spacing_}; }
+  void restore(const State& s) {
+    refilled_ = s.refilled;
+    tokens_ = s.tokens;
+    spacing_ = s.spacing;
+  }
+
  private:
   struct Asked {
     core::Instant last;

@@ -44,6 +44,20 @@ class SourceClock {
     return seconds * rate_ + (rest * rate_ + half) / 1'000'000'000;
   }
 
+  /// The whole of it but the rate, for a successor (state.h).
+  struct State {
+    bool is_known = false;
+    rtp::NtpTime ntp;        ///< of the last sender report, on the sender's clock
+    uint32_t timestamp = 0;  ///< the RTP time that means it, in ticks of the stream's rate
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {known_, ntp_, timestamp_}; }
+  void restore(const State& s) {
+    known_ = s.is_known;
+    ntp_ = s.ntp;
+    timestamp_ = s.timestamp;
+  }
+
  private:
   uint32_t rate_;
   bool known_ = false;
@@ -70,6 +84,17 @@ class OwnerClock {
   bool is_known() const { return known_; }
   /// The owner's clock at a moment of the node's.
   rtp::NtpTime to_owner(rtp::NtpTime node) const { return node + -offset_; }
+
+  struct State {
+    bool is_known = false;
+    core::Duration offset;  ///< the node's clock minus the owner's
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const { return {known_, offset_}; }
+  void restore(const State& s) {
+    known_ = s.is_known;
+    offset_ = s.offset;
+  }
 
  private:
   bool known_ = false;

@@ -60,6 +60,21 @@ void SpeakerDetector::take_over(core::Instant now, uint32_t source) {
   active_left_ = false;
 }
 
+SpeakerDetector::State SpeakerDetector::export_state() const {
+  const auto remembered = speakers();
+  return {speeches_, {remembered.begin(), remembered.end()}, shown_since_, active_left_};
+}
+
+bool SpeakerDetector::restore(const State& s) {
+  if (s.speakers.size() > kRemembered || (!s.has_active_left && s.speakers.empty())) return false;
+  speeches_ = s.speeches;
+  std::ranges::copy(s.speakers, speakers_.begin());
+  count_ = s.speakers.size();
+  shown_since_ = s.shown_since;
+  active_left_ = s.has_active_left;
+  return true;
+}
+
 void SpeakerDetector::forget(uint32_t source) {
   std::erase_if(speeches_, [&](const Speech& s) { return s.source == source; });
   const auto end = speakers_.begin() + static_cast<ptrdiff_t>(count_);

@@ -37,12 +37,25 @@ class SpeakerDetector {
     return count_ == 0 ? std::nullopt : std::optional<uint32_t>(speakers_[0]);
   }
 
- private:
   struct Speech {
     uint32_t source = 0;
     core::Instant began;
     core::Instant last_loud;
+    friend bool operator==(const Speech&, const Speech&) = default;
   };
+  /// The whole of it, for a successor (state.h).
+  struct State {
+    std::vector<Speech> speeches;    ///< of those speaking now
+    std::vector<uint32_t> speakers;  ///< sources, latest first, at most kRemembered
+    core::Instant shown_since;       ///< of speakers[0]
+    bool has_active_left = true;     ///< the active one is gone, or never was
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const;
+  /// False when it remembers too many, or an active speaker without being one; then it is to be thrown away.
+  bool restore(const State& state);
+
+ private:
   void follow(core::Instant now, std::span<const TalkerSelector::Member> members);
   const Speech* find_speech(uint32_t source) const;
   void take_over(core::Instant now, uint32_t source);

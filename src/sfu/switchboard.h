@@ -38,6 +38,11 @@ class Switchboard {
   /// Repeats what is due.
   void poll_key_frame(core::Instant now, LayerRef layer);
 
+  // Handing over (state.h): the slot's stream, and its place among those that wait or are forwarded to.
+  void export_stream(const Slot& slot, SlotState& state) const;
+  /// On a slot without a stream, when all sources are there. False: contradictory.
+  bool restore_stream(core::Instant now, SlotId slot, const SlotState& state);
+
   bool is_consistent() const;
 
  private:
@@ -48,6 +53,10 @@ class Switchboard {
   void begin_run(core::Instant now, SlotId id, LayerRef from, const PacketFacts& first);
   Beginning choose_timestamp(core::Instant now, const Slot& slot, LayerRef from,
                              const PacketFacts& first) const;
+
+  bool can_carry(const Slot& slot, LayerRef from) const;
+  bool restore_runs(Slot& slot, const SlotState& state) const;
+  bool resume_run(SlotId slot, const SlotState& state);
 
   Tables& t_;
   std::vector<SlotId> begun_;

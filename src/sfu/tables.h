@@ -33,28 +33,12 @@
 #include "sfu/retransmit_limiter.h"
 #include "sfu/source_clock.h"
 #include "sfu/speaker_detector.h"
+#include "sfu/state.h"
 #include "sfu/talker_selector.h"
 
 namespace huitang::sfu {
 
-inline constexpr uint32_t kNone = 0xffffffff;
 using SlotId = uint32_t;
-using SourceIndex = uint32_t;
-
-struct LayerRef {
-  SourceIndex source = kNone;
-  uint8_t layer = 0;
-  bool is_set() const { return source != kNone; }
-  friend bool operator==(const LayerRef&, const LayerRef&) = default;
-};
-
-/// What a run adds to the numbers of its source (all modulo the width of the field).
-struct Shifts {
-  int64_t sequence = 0;
-  uint32_t timestamp = 0;
-  uint16_t picture_id = 0;
-  uint8_t tl0 = 0;
-};
 
 /// One receiver of a layer, as the fan-out loop reads it.
 struct Subscription {
@@ -135,15 +119,6 @@ struct Source {
   uint32_t member = kNone;     ///< microphones: position in the group's TalkerSelector
   OwnerClock* owner_clock = nullptr;
   LastFrame last_frame;
-};
-
-/// A stretch of an outgoing stream; see above.
-struct Run {
-  LayerRef from;
-  SourceNumber number;
-  Shifts shifts;
-  int64_t first = 0;  ///< outgoing number of its first packet
-  int64_t end = 0;    ///< one past its last; of the current run: not yet known
 };
 
 struct Slot {

@@ -96,6 +96,32 @@ void TalkerSelector::find_weakest(core::Instant now) {
   }
 }
 
+TalkerSelector::State TalkerSelector::export_state() const {
+  State s{.members = {}, .top = top_, .weakest = weakest_};
+  s.members.reserve(members_.size());
+  for (const Member& m : members_) {
+    s.members.push_back({m.source, m.meter.export_state(), m.is_talker, m.since, m.last_audible});
+  }
+  return s;
+}
+
+bool TalkerSelector::restore(const State& s) {
+  members_.clear();
+  talkers_ = 0;
+  for (const MemberState& from : s.members) {
+    Member& m = members_.emplace_back();
+    m.source = from.source;
+    m.meter.restore(from.meter);
+    m.is_talker = from.is_talker;
+    m.since = from.since;
+    m.last_audible = from.last_audible;
+    talkers_ += m.is_talker;
+  }
+  set_top(s.top);
+  weakest_ = s.weakest;
+  return is_consistent();
+}
+
 bool TalkerSelector::is_consistent() const {
   uint32_t n = 0;
   for (const Member& m : members_) n += m.is_talker;

@@ -52,8 +52,27 @@ class TalkerSelector {
   const std::vector<Member>& members() const { return members_; }
   bool is_consistent() const;
 
- private:
+  /// The whole of it but who is always heard, for a successor (state.h).
   static constexpr uint32_t kNobody = 0xffffffff;
+  struct MemberState {
+    uint32_t source = 0;
+    LevelMeter::State meter;
+    bool is_talker = false;
+    core::Instant since;         ///< of becoming a talker
+    core::Instant last_audible;  ///< valid for talkers
+    friend bool operator==(const MemberState&, const MemberState&) = default;
+  };
+  struct State {
+    std::vector<MemberState> members;  ///< by position
+    uint32_t top = kDefaultTop;
+    uint32_t weakest = kNobody;  ///< position of the talker who would be displaced first
+    friend bool operator==(const State&, const State&) = default;
+  };
+  State export_state() const;
+  /// False when the weakest is no talker; then it is to be thrown away.
+  bool restore(const State& state);
+
+ private:
   void find_weakest(core::Instant now);
   void admit(core::Instant now, uint32_t position);
   bool may_displace(core::Instant now, const Member& newcomer) const;

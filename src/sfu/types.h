@@ -56,6 +56,7 @@ struct SlotConfig {
   uint32_t rtx_ssrc = 0;  ///< 0: no retransmission
   PayloadTypes payload_types{};
   PayloadTypes rtx_payload_types{};  ///< by the format of the original
+  friend bool operator==(const SlotConfig&, const SlotConfig&) = default;
 };
 
 struct ReceiverConfig {
@@ -79,6 +80,7 @@ struct SourceBinding {
   SourceKind kind = SourceKind::Microphone;
   GroupId group;
   bool forwarded = true;  ///< false: nothing of it leaves, from the next packet on
+  friend bool operator==(const SourceBinding&, const SourceBinding&) = default;
 };
 
 struct GroupConfig {

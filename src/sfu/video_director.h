@@ -28,6 +28,11 @@ class VideoDirector {
   void reconsider_group(core::Instant now, GroupId group);
   void handle_timeout(core::Instant now);
 
+  // Handing over (state.h): what the slot is to show.
+  void export_view(const Slot& slot, SlotState& state) const;
+  /// When all sources are there. False: contradictory.
+  bool restore_view(core::Instant now, SlotId slot, const SlotState& state);
+
  private:
   SourceIndex resolve(const Slot& slot) const;
   SourceIndex resolve_source(SourceNumber number) const;
