@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "api/file_util.h"
 
 namespace huitang::api {
@@ -56,6 +59,15 @@ std::optional<ChildEnd> reap_child() {
   ChildEnd end;
   end.pid = waitpid(-1, &end.status, WNOHANG);
   return end.pid > 0 ? std::optional(end) : std::nullopt;
+}
+
+bool is_running_as(pid_t pid, const std::vector<std::string>& arguments) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  return !words.empty() && std::ranges::all_of(arguments, [&](const std::string& argument) {
+    return std::ranges::find(words, argument) != words.end();
+  });
 }
 
 std::string describe_end(int status) {

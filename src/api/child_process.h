@@ -28,6 +28,10 @@ struct ChildEnd {
 };
 /// One child that has ended, if any.
 std::optional<ChildEnd> reap_child();
+
+/// Whether process `pid` lives and has each of `arguments` on its command line: for finding again what an earlier
+/// process of ours has started detached.
+bool is_running_as(pid_t pid, const std::vector<std::string>& arguments);
 /// "exit 1", "signal 9".
 std::string describe_end(int status);
 

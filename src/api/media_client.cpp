@@ -1,5 +1,7 @@
 #include "api/media_client.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,10 +31,18 @@ using Stream = asio::local::stream_protocol::socket;
 namespace {
 
 constexpr std::chrono::seconds kReplyTime{10};
-constexpr milliseconds kShortestPause{100}, kLongestPause{2000};
+/// A node that was just started by on_nobody listens within a few milliseconds.
+constexpr milliseconds kShortestPause{20}, kLongestPause{2000};
 constexpr size_t kMaxQueued = 32 * 1024 * 1024;
 
 auto into(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
+
+/// 0 when the kernel does not say.
+pid_t process_behind(Stream& stream) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(stream.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
 
 }  // namespace
 
@@ -55,7 +65,8 @@ struct MediaClient::Impl : std::enable_shared_from_this<MediaClient::Impl> {
   void send(v1::MediaMessage message, ReplyHandler on_reply);
   void dispatch(v1::MediaMessage message);
   void drop();
-  void watch_replies();
+  void watch_silence();
+  void give_up_silent(const char* what);
 
   asio::io_context& context;
   Metrics& metrics;
@@ -71,6 +82,7 @@ struct MediaClient::Impl : std::enable_shared_from_this<MediaClient::Impl> {
     std::chrono::steady_clock::time_point until;
   };
   std::map<uint64_t, Waiting> waiting;
+  std::chrono::steady_clock::time_point last_heard;
   uint64_t next_id = 1;
   uint64_t connection = 0;
   std::string node_id;
@@ -88,6 +100,8 @@ awaitable<void> MediaClient::Impl::run() {
     if (!error) {
       ++connection;
       reader = {};
+      last_heard = std::chrono::steady_clock::now();
+      watch_silence();
       asio::co_spawn(context, write_all(connection), asio::detached);
       const bool welcome = co_await greet();
       if (welcome) {
@@ -141,7 +155,6 @@ awaitable<bool> MediaClient::Impl::greet() {
                                      {"build", welcome.build()},
                                      {"workers", welcome.workers()},
                                      {"peers", message.snapshot().peers_size()}});
-  watch_replies();
   events->handle_node_ready(message.snapshot());
   co_return true;
 }
@@ -154,7 +167,10 @@ awaitable<bool> MediaClient::Impl::read_one(v1::MediaMessage& message) {
       logger().error("media node sent what is no message", {{"error", core::to_string(next.error())}});
       co_return false;
     }
-    if (*next) co_return true;
+    if (*next) {
+      last_heard = std::chrono::steady_clock::now();
+      co_return true;
+    }
     error_code error;
     const size_t n = co_await stream.async_read_some(asio::buffer(part), into(error));
     if (error) co_return false;
@@ -214,20 +230,28 @@ awaitable<void> MediaClient::Impl::write_all(uint64_t of_connection) {
   }
 }
 
-/// The oldest request decides: a node that leaves it unanswered is as good as gone.
-void MediaClient::Impl::watch_replies() {
-  if (!ready) return;
+/// From the connection on: a stopped process still lets others connect to its socket.
+void MediaClient::Impl::watch_silence() {
   reply_deadline.expires_after(std::chrono::seconds(1));
-  reply_deadline.async_wait([weak = weak_from_this()](error_code error) {
+  reply_deadline.async_wait([weak = weak_from_this(), of_connection = connection](error_code error) {
     const std::shared_ptr<Impl> self = weak.lock();
-    if (error || !self || !self->ready) return;
-    const bool late =
-        !self->waiting.empty() && self->waiting.begin()->second.until < std::chrono::steady_clock::now();
-    if (!late) return self->watch_replies();
-    logger().error("media node does not answer");
-    error_code ignored;
-    self->stream.close(ignored);
+    if (error || !self || self->connection != of_connection || self->stopping) return;
+    const auto now = std::chrono::steady_clock::now();
+    // The oldest request decides: a node that leaves it unanswered is as good as gone.
+    if (self->ready && !self->waiting.empty() && self->waiting.begin()->second.until < now)
+      return self->give_up_silent("a request is unanswered");
+    if (self->last_heard + kReplyTime < now) return self->give_up_silent("nothing is heard of it");
+    self->watch_silence();
   });
+}
+
+void MediaClient::Impl::give_up_silent(const char* what) {
+  const pid_t process = process_behind(stream);
+  logger().error("media node does not answer", {{"what", what}, {"pid", process}});
+  metrics.add(Metric::MediaNodesSilent);
+  error_code ignored;
+  stream.close(ignored);
+  if (config.on_silent && process > 0) config.on_silent(process);
 }
 
 void MediaClient::Impl::drop() {
@@ -271,6 +295,7 @@ void MediaClient::stop() {
   impl_->stopping = true;
   impl_->events = nullptr;
   impl_->config.on_nobody = nullptr;
+  impl_->config.on_silent = nullptr;
   error_code ignored;
   impl_->stream.close(ignored);
   impl_->pause.cancel();

@@ -1,9 +1,13 @@
 // serve's end of the media control protocol: one Unix socket, versioned hello, requests matched with replies,
 // events, and reconnecting for as long as serve lives.
 //
-//   Away ──connect──▶ Greeting ──Welcome, Snapshot──▶ Ready ──closed, broken, no reply for 10 s──▶ Away (0.1
-//   … 2 s)
+//   Away ──connect──▶ Greeting ──Welcome, Snapshot──▶ Ready ──closed, broken──▶ Away (20 ms … 2 s)
+//
+// A node that is there but silent – a greeting or a request unanswered for 10 s, or not one of its two-second
+// health reports for as long – is given up, and its process named to whoever may end it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <functional>
 #include <memory>
@@ -22,6 +26,8 @@ class MediaClient final : public MediaNode {
     std::string build;
     /// Called each time nothing answers at the path, before the next try.
     std::function<void()> on_nobody;
+    /// The process at the other end (as the kernel says, so whoever started it) that does not answer any more.
+    std::function<void(pid_t)> on_silent;
   };
   MediaClient(IoLoop& loop, Metrics& metrics, Config config, MediaEvents& events);
   ~MediaClient() override;

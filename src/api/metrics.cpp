@@ -63,6 +63,11 @@ constexpr std::array kCatalogue = {
               "connections made to the media process"},
     MetricRow{MediaNodesReplaced, "huitang_media_nodes_replaced_total", kCounter,
               "times that another media process answered than before"},
+    MetricRow{
+        MediaNodesSilent, "huitang_media_nodes_silent_total", kCounter,
+        "media processes given up because they did not answer for 10 s; look at media.log and the load"},
+    MetricRow{MediaCrashLoop, "huitang_media_crash_loop", kGauge,
+              "1 while the media process ends again and again soon after its start; media.log says why"},
     MetricRow{MediaRequestsFailed, "huitang_media_requests_failed_total", kCounter,
               "requests that the media process refused or did not answer"},
     MetricRow{MediaStarts, "huitang_media_starts_total", kCounter, "media processes started by serve"},

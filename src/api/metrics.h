@@ -46,6 +46,8 @@ enum class Metric : uint8_t {
   MediaConnected,
   MediaConnects,
   MediaNodesReplaced,
+  MediaNodesSilent,
+  MediaCrashLoop,
   MediaRequestsFailed,
   MediaStarts,
   BotsRestarted,

@@ -178,9 +178,10 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, const
       [this](bool reveal, std::function<void(std::string)> told) {
         debug->take(net::wall_now(), Veil(reveal), std::move(told));
       });
-  media = std::make_unique<MediaClient>(
-      loop, metrics, MediaClient::Config{config.settings.media_socket, config.version, config.on_no_media},
-      *host);
+  media = std::make_unique<MediaClient>(loop, metrics,
+                                        MediaClient::Config{config.settings.media_socket, config.version,
+                                                            config.on_no_media, config.on_silent_media},
+                                        *host);
   debug = std::make_unique<DebugDesk>(DebugDesk::Sources{config.version, *host, *media, *store, metrics,
                                                          [this] { return what_is_missing(); }});
   host->attach(*https, *media);
@@ -225,7 +226,11 @@ void Server::Impl::renew_certificate() {
 
 std::string Server::Impl::what_is_missing() const {
   if (stopping) return "ending";
-  if (!media->is_ready()) return "the media process does not answer at " + config.settings.media_socket;
+  if (!media->is_ready()) {
+    const std::string trouble = config.media_trouble ? config.media_trouble() : std::string();
+    return "the media process does not answer at " + config.settings.media_socket +
+           (trouble.empty() ? "" : "; " + trouble);
+  }
   return {};
 }
 

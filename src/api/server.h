@@ -5,6 +5,8 @@
 // host, store.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,6 +30,10 @@ struct ServerConfig {
   PageTable pages{{}};
   /// Each time no media process answers; starts one where that is our task.
   std::function<void()> on_no_media;
+  /// A media process that does not answer any more.
+  std::function<void(pid_t)> on_silent_media;
+  /// Plain words on why there is no media process at the moment, for /readyz; empty: nothing is known.
+  std::function<std::string()> media_trouble;
   // Shortened by tests.
   core::Duration resume_window = core::Duration::seconds(60);
   core::Duration hello_time = core::Duration::seconds(10);

@@ -20,6 +20,7 @@ struct Options {
   double tone = 440;
   unsigned count = 1;
   double duration = 0;
+  double give_up = 0;
   double video_delay_ms = 0;
   std::vector<double> listen;
   bool clap = false;
@@ -44,6 +45,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--tone", o.tone, "hertz; with --count, 100 more for each")->check(CLI::Range(50.0, 8000.0));
   app.add_option("--count", o.count, "this many bots")->check(CLI::Range(1U, 1000U));
   app.add_option("--duration", o.duration, "seconds, then leave");
+  app.add_option("--give-up", o.give_up, "end when the server is away for so many seconds (default: never)");
   app.add_option("--video-delay", o.video_delay_ms,
                  "milliseconds that pictures leave later than their sound");
   app.add_option("--listen", o.listen, "frequencies to report (default: 200 to 2400 by 50)")->delimiter(',');
@@ -104,6 +106,7 @@ int run_bot(std::span<char* const> args) {
   bot::BotRunConfig run{
       .url = link->url, .trust = {.accepts_anyone = o.insecure, .ca_file = o.ca}, .prints_json = o.json};
   if (o.duration > 0) run.duration = core::Duration::seconds_f(o.duration);
+  if (o.give_up > 0) run.give_up = core::Duration::seconds_f(o.give_up);
   for (unsigned i = 0; i < o.count; ++i) run.bots.push_back(participant(o, *link, i));
   return bot::run_bots(run);
 }

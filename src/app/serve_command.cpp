@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,10 +67,23 @@ net::LogLevel to_level(const std::string& name) {
   return net::LogLevel::Info;
 }
 
-/// Starts a child when it is wanted and not there; waits longer each time it ends soon after its start.
+/// Starts a child when it is wanted and not there; waits longer each time it ends soon after its start. One that is
+/// killed now and then is back at once; one that cannot live is tried every few seconds and is an alarm.
 class Keeper {
  public:
-  Keeper(std::string what, api::ChildConfig config) : what_(std::move(what)), config_(std::move(config)) {}
+  /// A process that ran this long was not ended by what its start does.
+  static constexpr Duration kLived = Duration::seconds(2);
+
+  /// With `note`, a file: a child that a serve before us has started under it is taken over while it runs.
+  Keeper(std::string what, api::ChildConfig config, std::string note = {})
+      : what_(std::move(what)), config_(std::move(config)), note_(std::move(note)) {
+    pid_t known = 0;
+    if (!note_.empty()) std::ifstream(note_) >> known;
+    if (known <= 0 || !api::is_running_as(known, config_.arguments)) return;
+    pid_ = known;
+    is_adopted_ = true;
+    net::root_logger().info("child taken over", {{"what", what_}, {"pid", pid_}});
+  }
 
   /// True when it was started just now.
   bool keep(Instant now) {
@@ -82,8 +96,14 @@ class Keeper {
     }
     pid_ = *started;
     started_at_ = now;
+    is_adopted_ = false;
+    if (!note_.empty()) std::ofstream(note_) << pid_ << '\n';
     net::root_logger().info("child started", {{"what", what_}, {"pid", pid_}});
     return true;
+  }
+  /// The end of somebody else's child is told to nobody: it has to be looked at.
+  void look_after_adopted() {
+    if (is_adopted_ && pid_ > 0 && !api::is_running_as(pid_, config_.arguments)) pid_ = 0;
   }
   /// True when the ended process was this one.
   bool handle_end(Instant now, const api::ChildEnd& end) {
@@ -98,19 +118,30 @@ class Keeper {
     if (pid_ > 0) kill(pid_, SIGTERM);
   }
   bool is_running() const { return pid_ > 0; }
+  /// It runs, and what ended those before it seems to be over.
+  void forgive() { quick_ends_ = 0; }
+  bool is_in_crash_loop() const { return quick_ends_ >= kAlarm; }
+  uint32_t quick_ends() const { return quick_ends_; }
 
  private:
   void fall_back(Instant now) {
-    const bool lived = now - started_at_ > Duration::seconds(30);
-    pause_ = lived ? kShortest : std::min(pause_ * 2, kLongest);
+    const bool lived = now - started_at_ > kLived;
+    quick_ends_ = lived ? 0 : quick_ends_ + 1;
+    pause_ = lived ? Duration() : std::clamp(pause_ * 2, kShortest, kLongest);
     not_before_ = now + pause_;
+    if (quick_ends_ == kAlarm)
+      net::root_logger().error("child ends again and again", {{"what", what_}, {"times", quick_ends_}});
   }
   static constexpr Duration kShortest = Duration::millis(100), kLongest = Duration::seconds(15);
+  static constexpr uint32_t kAlarm = 3;
   std::string what_;
   api::ChildConfig config_;
+  std::string note_;
   pid_t pid_ = 0;
+  bool is_adopted_ = false;
   Instant started_at_, not_before_;
-  Duration pause_ = kShortest;
+  Duration pause_;
+  uint32_t quick_ends_ = 0;
 };
 
 class Serve {
@@ -118,6 +149,7 @@ class Serve {
   explicit Serve(api::Settings settings)
       : settings_(std::move(settings)),
         timer_(loop_),
+        media_settled_(loop_),
         signals_(loop_, {SIGTERM, SIGINT, SIGCHLD}, [this](int signal) { handle_signal(signal); }),
         media_("media", media_config()),
         server_(loop_, server_config()),
@@ -156,12 +188,33 @@ class Serve {
     config.settings = settings_;
     config.version = HUITANG_VERSION;
     config.pages = api::PageTable::embedded();
-    if (settings_.spawn_media) config.on_no_media = [this] { keep_media(); };
+    if (!settings_.spawn_media) return config;
+    config.on_no_media = [this] { keep_media(); };
+    config.on_silent_media = [this](pid_t process) { end_silent_media(process); };
+    config.media_trouble = [this] { return media_trouble(); };
     return config;
   }
 
   void keep_media() {
-    if (!stopping_ && media_.keep(net::monotonic_now())) server_.metrics().add(api::Metric::MediaStarts);
+    if (stopping_ || !media_.keep(net::monotonic_now())) return;
+    server_.metrics().add(api::Metric::MediaStarts);
+    media_settled_.set(net::monotonic_now() + Keeper::kLived, [this] {
+      if (!media_.is_running()) return;
+      media_.forgive();
+      server_.metrics().set(api::Metric::MediaCrashLoop, 0);
+    });
+  }
+
+  /// Whoever started it (a serve before us, a hand-over): what does not answer is replaced.
+  void end_silent_media(pid_t process) {
+    if (!stopping_) kill(process, SIGKILL);
+  }
+
+  std::string media_trouble() const {
+    if (!media_.is_in_crash_loop()) return {};
+    return "it ended " + std::to_string(media_.quick_ends()) +
+           " times in a row soon after its start and is being started again; the reason is in " +
+           settings_.data + "/media.log";
   }
 
   void handle_started(core::Result<api::ServerReady, core::Failure> ready) {
@@ -199,7 +252,10 @@ class Serve {
     std::fflush(stdout);
     watch_.start();
     if (demo_number_.empty()) return;
-    for (uint32_t i = 0; i < settings_.demo_bots; ++i) bots_.emplace_back("bot", bot_config(i));
+    for (uint32_t i = 0; i < settings_.demo_bots; ++i) {
+      bots_.emplace_back("bot", bot_config(i),
+                         settings_.data + "/demo-bot-" + std::to_string(i + 1) + ".pid");
+    }
     keep_bots();
   }
 
@@ -216,7 +272,11 @@ class Serve {
                         "--mark",
                         std::to_string(101 + index),
                         "--tone",
-                        std::to_string(440 + 110 * index)};
+                        std::to_string(440 + 110 * index),
+                        "--give-up",
+                        "90"};
+    // They outlive a serve that is killed, as every participant does, and the next one finds them again.
+    config.detached = true;
     if (ready_.ca_file.empty()) {
       config.arguments.push_back("--insecure");
     } else {
@@ -228,9 +288,11 @@ class Serve {
 
   void keep_bots() {
     if (stopping_) return;
-    for (Keeper& bot : bots_)
+    for (Keeper& bot : bots_) {
+      bot.look_after_adopted();
       if (bot.keep(net::monotonic_now()) && bots_started_++ >= bots_.size())
         server_.metrics().add(api::Metric::BotsRestarted);
+    }
     timer_.set(net::monotonic_now() + Duration::seconds(1), [this] { keep_bots(); });
   }
 
@@ -238,7 +300,10 @@ class Serve {
     if (signal != SIGCHLD) return stop(signal);
     while (const std::optional<api::ChildEnd> end = api::reap_child()) {
       const Instant now = net::monotonic_now();
-      if (media_.handle_end(now, *end)) continue;
+      if (media_.handle_end(now, *end)) {
+        server_.metrics().set(api::Metric::MediaCrashLoop, media_.is_in_crash_loop() ? 1 : 0);
+        continue;
+      }
       for (Keeper& bot : bots_)
         if (bot.handle_end(now, *end)) break;
     }
@@ -256,6 +321,7 @@ class Serve {
 
   void await_children(Instant until) {
     const Instant now = net::monotonic_now();
+    for (Keeper& bot : bots_) bot.look_after_adopted();
     const bool bots_left = std::ranges::any_of(bots_, &Keeper::is_running);
     if ((!bots_left && !media_.is_running()) || now >= until) {
       media_.stop();
@@ -272,7 +338,7 @@ class Serve {
 
   api::Settings settings_;
   api::IoLoop loop_;
-  api::LoopTimer timer_;
+  api::LoopTimer timer_, media_settled_;
   api::LoopSignals signals_;
   Keeper media_;
   std::vector<Keeper> bots_;

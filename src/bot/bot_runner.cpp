@@ -82,6 +82,7 @@ class Runner {
         SignalingSocket::Handlers{.on_open =
                                       [this] {
                                         retry_ = kFirstRetry;
+                                        away_since_.reset();
                                         participant_.handle_socket_open(net::monotonic_now());
                                         turn();
                                       },
@@ -98,6 +99,9 @@ class Runner {
     std::fprintf(stderr, "bot %s: signaling %s\n", participant_.name().c_str(), reason.c_str());
     turn();
     if (is_finished_) return;
+    const core::Instant now = net::monotonic_now();
+    if (!away_since_) away_since_ = now;
+    if (now - *away_since_ >= run_.give_up) return finish();
     // Full jitter keeps a crowd of bots from coming back at one moment.
     connect_after(core::Duration::nanos(
         static_cast<int64_t>(static_cast<double>(retry_.to_nanos()) * (0.5 + random_.below(1000) / 2000.0))));
@@ -169,6 +173,7 @@ class Runner {
   asio::steady_timer retry_timer_;
   std::unique_ptr<SignalingSocket> signaling_;
   core::Duration retry_ = kFirstRetry;
+  std::optional<core::Instant> away_since_;
   bool has_joined_ = false;
   bool is_finished_ = false;
 };

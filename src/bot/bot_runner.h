@@ -16,6 +16,7 @@ struct BotRunConfig {
   std::vector<ParticipantConfig> bots;
   core::Duration join_interval = core::Duration::millis(50);  ///< between the bots' first connections
   core::Duration duration = core::Duration::max();            ///< then all leave
+  core::Duration give_up = core::Duration::max();             ///< ends when the server is away for so long
   bool prints_json = false;                                   ///< events as JSON lines on standard output
 };
 

@@ -437,13 +437,27 @@
     constructor(...args) {
       super(...args);
       counters.webSockets++;
-      this.addEventListener('message', (event) => keep(frames.received, event.data));
+      this.addEventListener('message', (event) => {
+        keep(frames.received, event.data);
+        note(event.data);
+      });
     }
     send(data) {
       keep(frames.sent, data);
       super.send(data);
     }
   };
+  // What outlives the list of frames: resumed sessions, and the whole state that was told last.
+  const signaling = { resumes: 0, states: 0, state: undefined };
+  function note(data) {
+    if (typeof data !== 'string' || !/"(welcome|state|joined)"/.test(data)) return;
+    const message = JSON.parse(data);
+    if (message.welcome?.resumed) signaling.resumes++;
+    const state = message.state ?? message.joined?.state;
+    if (state === undefined) return;
+    signaling.states++;
+    signaling.state = state;
+  }
   function keep(list, data) {
     if (typeof data !== 'string') return;
     list.push(data);
@@ -479,6 +493,7 @@
     settings,
     counters,
     frames,
+    signaling,
     errors,
     peers,
     gains,

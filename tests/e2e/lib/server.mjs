@@ -101,45 +101,56 @@ async function readyLine(child, timeout) {
  * A box of its own in a fresh data folder, open to all (--demo), its demo conference without bots unless asked for:
  * `url`, `demoUrl`, `number` of the demo conference, `child`.
  */
-export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env } = {}) {
+export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env, publicAddress = '127.0.0.1' } = {}) {
   const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
   const config = path.join(data, 'huitang.toml');
   writeFileSync(config, `[demo]\nbots = ${demoBots}\n${settings}`);
   const httpsPort = await freeTcpPort();
   const udpPort = await freeUdpPorts(os.cpus().length + 2);
-  const child = new Child(binary, [
+  const command = [
     'serve', '--demo',
     '--config', config,
     '--data', data,
     '--https-port', String(httpsPort),
     '--udp-port', String(udpPort),
-    '--public-address', '127.0.0.1',
+    '--public-address', publicAddress,
     ...args,
-  ], { env });
-  const server = { child, data, httpsPort, udpPort };
+  ];
+  const server = { data, httpsPort, udpPort, host: publicAddress, start: () => new Child(binary, command, { env }) };
+  server.child = server.start();
   t.onFailure(async (folder) => {
-    child.writeLogs(folder, 'serve');
+    (server.earlier ?? []).forEach((child, i) => child.writeLogs(folder, `serve-${i + 1}`));
+    server.child.writeLogs(folder, 'serve');
     for (const name of ['media.log', 'bots.log'])
       if (existsSync(path.join(data, name))) copyFileSync(path.join(data, name), path.join(folder, name));
   });
   t.after(async () => {
-    await child.stop();
+    await server.child.stop();
     // A killed serve leaves its media process running, as it should; the test does not.
     const pid = mediaPid(server);
     if (pid !== undefined && isHuitang(pid)) process.kill(pid, 'SIGKILL');
     rmSync(data, { recursive: true, force: true });
   });
-  const ready = await readyLine(child, 30_000);
+  const ready = await readyLine(server.child, 30_000);
   server.url = ready.url;
   server.demoUrl = ready.demo_url;
   server.number = /\/j\/(\d{9})/.exec(ready.demo_url ?? '')?.[1];
   return server;
 }
 
+/** Starts `serve` again with the same folder and ports, once it has ended; gives when it says that it is ready. */
+export async function restartServer(server) {
+  await server.child.ended;
+  (server.earlier ??= []).push(server.child);
+  server.child = server.start();
+  await readyLine(server.child, 30_000);
+}
+
 /** The media process that this serve started last, as its log says; undefined when it has ended (it was seen to). */
 export function mediaPid(server) {
   let pid;
-  for (const [, started, ended] of server.child.err.matchAll(/child started what=media pid=(\d+)|child ended what=media pid=(\d+)/g))
+  const log = [...(server.earlier ?? []), server.child].map((child) => child.err).join('');
+  for (const [, started, ended] of log.matchAll(/child started what=media pid=(\d+)|child ended what=media pid=(\d+)/g))
     pid = started ? Number(started) : Number(ended) === pid ? undefined : pid;
   return pid;
 }
