@@ -39,6 +39,8 @@ Source* AudioMixer::claim(SourceIndex index, SourceKind kind, uint32_t group) {
 
 bool AudioMixer::restore_group(core::Instant now, const GroupState& s) {
   if (t_.group_by_id.contains(s.id)) return false;
+  // It goes with its last source, whoever listens.
+  if (!s.is_set && !(s.listeners.empty() && s.always_heard.empty())) return false;
   const uint32_t index = open_group(s.id);
   if (index == kNone) return false;
   Group& group = *t_.groups[index];

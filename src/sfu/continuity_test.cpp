@@ -31,11 +31,11 @@ struct Identity {
 
 class World {
  public:
-  explicit World(uint64_t seed) : random_(seed) {
+  World(uint64_t seed, bool hands_over) : random_(seed), hands_over_(hands_over) {
     for (uint64_t peer = 1; peer <= kPeers; ++peer) {
       receivers_.push_back(
-          *node_.forwarder.add_receiver(node_.now, receiver_config(peer, 3, 4, 1, peer % 2 == 0)));
-      node_.forwarder.set_receiver_ready(node_.now, receivers_.back(), true);
+          *node_->forwarder.add_receiver(node_->now, receiver_config(peer, 3, 4, 1, peer % 2 == 0)));
+      node_->forwarder.set_receiver_ready(node_->now, receivers_.back(), true);
       group_.listeners.push_back(PeerId(peer));
       add_sender(static_cast<uint32_t>(10 + peer), peer, SourceKind::Camera);
       add_sender(static_cast<uint32_t>(20 + peer), peer, SourceKind::Microphone);
@@ -44,7 +44,7 @@ class World {
     add_sender(32, 1, SourceKind::Screen);
     group_.group = GroupId(1);
     group_.top_talkers = 2;
-    node_.forwarder.set_group(node_.now, group_);
+    node_->forwarder.set_group(node_->now, group_);
   }
 
   void step() {
@@ -64,12 +64,15 @@ class World {
         if (random_.below(4) == 0) restart_sender();
         break;
       case 8: report(); break;
+      case 9:
+        if (hands_over_ && random_.below(4) == 0) node_ = hand_over(*node_);
+        break;
       default: break;
     }
     send_all();
-    node_.advance(Duration::millis(1 + random_.below(30)));
+    node_->advance(Duration::millis(1 + random_.below(30)));
     collect();
-    ASSERT_TRUE(node_.forwarder.is_consistent());
+    ASSERT_TRUE(node_->forwarder.is_consistent());
     answer_requests();
   }
   void check() const {
@@ -116,7 +119,7 @@ class World {
   void add_sender(uint32_t number, uint64_t peer, SourceKind kind) {
     Sender s;
     s.binding = binding(number, peer, kind);
-    s.handle = node_.forwarder.bind_source(node_.now, s.binding);
+    s.handle = node_->forwarder.bind_source(node_->now, s.binding);
     s.layers = kind == SourceKind::Camera ? 3 : 1;
     s.sends_red = kind == SourceKind::Microphone && peer % 2 == 1;
     for (SenderLayer& l : s.layer) {
@@ -143,13 +146,13 @@ class World {
       views.push_back(v);
     }
     if (random_.below(2) != 0) views.push_back({SlotUse::Share, 0, SourceNumber(32), 1280, 720, 0});
-    ASSERT_TRUE(node_.forwarder.set_view(node_.now, PeerId(peer), views));
+    ASSERT_TRUE(node_->forwarder.set_view(node_->now, PeerId(peer), views));
   }
   Sender& any_sender() { return senders_[random_.below(static_cast<uint32_t>(senders_.size()))]; }
   void toggle_mute() {
     Sender& s = any_sender();
     s.binding.forwarded = !s.binding.forwarded;
-    node_.forwarder.bind_source(node_.now, s.binding);
+    node_->forwarder.bind_source(node_->now, s.binding);
   }
   void toggle_layer() {
     Sender& s = any_sender();
@@ -159,15 +162,15 @@ class World {
   }
   void rebind() {
     Sender& s = any_sender();
-    node_.forwarder.unbind_source(node_.now, s.binding.number);
-    s.handle = node_.forwarder.bind_source(node_.now, s.binding);
+    node_->forwarder.unbind_source(node_->now, s.binding.number);
+    s.handle = node_->forwarder.bind_source(node_->now, s.binding);
   }
   void toggle_ready() {
     const uint32_t i = random_.below(static_cast<uint32_t>(receivers_.size()));
-    node_.forwarder.set_receiver_ready(node_.now, receivers_[i], false);
-    node_.advance(Duration::millis(random_.below(200)));
+    node_->forwarder.set_receiver_ready(node_->now, receivers_[i], false);
+    node_->advance(Duration::millis(random_.below(200)));
     collect();
-    node_.forwarder.set_receiver_ready(node_.now, receivers_[i], true);
+    node_->forwarder.set_receiver_ready(node_->now, receivers_[i], true);
   }
   void restart_sender() {
     Sender& s = any_sender();
@@ -185,9 +188,9 @@ class World {
     // All of an owner's streams by one clock, as browsers do.
     const auto ntp = rtp::NtpTime::from_wall(core::WallTime::from_unix_millis(
                          1'600'000'000'000 + static_cast<int64_t>(s.binding.owner.value()) * 1'000'000)) +
-                     (node_.now - Instant());
-    node_.forwarder.handle_sender_report(node_.now, s.handle, layer,
-                                         {1, ntp, s.layer[layer].timestamp - random_.below(2) * 50, 0, 0});
+                     (node_->now - Instant());
+    node_->forwarder.handle_sender_report(node_->now, s.handle, layer,
+                                          {1, ntp, s.layer[layer].timestamp - random_.below(2) * 50, 0, 0});
   }
   void complain() {
     if (streams_.empty()) return;
@@ -195,24 +198,24 @@ class World {
     std::advance(it, random_.below(static_cast<uint32_t>(streams_.size())));
     const uint32_t ssrc = it->first;
     const ReceiverIndex r = it->second.begin()->second.packet.receiver;
-    if (random_.below(3) == 0) node_.forwarder.handle_key_frame_ask(node_.now, r, ssrc);
+    if (random_.below(3) == 0) node_->forwarder.handle_key_frame_ask(node_->now, r, ssrc);
     std::vector<uint16_t> numbers;
     const auto newest = static_cast<uint16_t>(it->second.rbegin()->first);
     for (uint16_t back = 0; back < 40; back = static_cast<uint16_t>(back + 1 + random_.below(8))) {
       numbers.push_back(static_cast<uint16_t>(newest - back + random_.below(3)));
     }
-    node_.forwarder.handle_nack(node_.now, r, ssrc, numbers, node_.batch);
+    node_->forwarder.handle_nack(node_->now, r, ssrc, numbers, node_->batch);
   }
   void answer_requests() {
-    for (const Request& r : node_.requests) {
+    for (const Request& r : node_->requests) {
       const auto* k = std::get_if<KeyFrameRequest>(&r);
       if (k == nullptr) continue;
       for (Sender& s : senders_) {
         if (s.binding.number == k->source) s.layer[k->layer].key_due = true;
       }
     }
-    node_.requests.clear();
-    node_.events.clear();
+    node_->requests.clear();
+    node_->events.clear();
   }
 
   // ---- senders
@@ -285,11 +288,11 @@ class World {
         later.push_back(std::move(h));
         continue;
       }
-      const size_t before = node_.batch.packets.size();
+      const size_t before = node_->batch.packets.size();
       h.packet.source = s.handle;
-      node_.feed(h.packet, h.payload);
+      node_->feed(h.packet, h.payload);
       if (!s.binding.forwarded) {
-        EXPECT_EQ(node_.batch.packets.size(), before) << "closed";
+        EXPECT_EQ(node_->batch.packets.size(), before) << "closed";
       }
     }
     s.held = std::move(later);
@@ -298,12 +301,12 @@ class World {
   // ---- what the receivers see
   // ---------------------------------------------------------------------------------------
   void collect() {
-    for (const ForwardedPacket& p : node_.batch.packets) collect(p);
-    node_.batch.clear();
-    node_.slab.reclaim();
+    for (const ForwardedPacket& p : node_->batch.packets) collect(p);
+    node_->batch.clear();
+    node_->slab.reclaim();
   }
   void collect(const ForwardedPacket& p) {
-    const core::Buffer payload = node_.payload_of(p);
+    const core::Buffer payload = node_->payload_of(p);
     ASSERT_GE(payload.size(), 8u);
     const uint8_t* tail = payload.data() + payload.size() - 8;
     const Sender* sender = nullptr;
@@ -385,8 +388,9 @@ class World {
         << ssrc;
   }
 
-  Node node_;
+  std::unique_ptr<Node> node_ = std::make_unique<Node>();
   core::SeededRandom random_;
+  bool hands_over_;
   GroupConfig group_;
   std::vector<ReceiverIndex> receivers_;
   std::vector<Sender> senders_;
@@ -401,12 +405,22 @@ class ContinuityTest : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(ContinuityTest, every_stream_is_continuous_whatever_happens) {
   SCOPED_TRACE(::testing::Message() << "seed " << GetParam());
-  World world(GetParam());
+  World world(GetParam(), false);
   for (int i = 0; i < 1500 && !HasFatalFailure(); ++i) world.step();
   world.check();
   EXPECT_GT(world.packets_seen(), 10000u);
   EXPECT_GT(world.runs_seen(), 200u);
   EXPECT_GT(world.retransmitted(), 20u);
+}
+
+// Each time by a forwarder that never saw what came before (state.h).
+TEST_P(ContinuityTest, every_stream_is_continuous_though_other_processes_take_over) {
+  SCOPED_TRACE(::testing::Message() << "seed " << GetParam());
+  World world(GetParam(), true);
+  for (int i = 0; i < 400 && !HasFatalFailure(); ++i) world.step();
+  world.check();
+  EXPECT_GT(world.packets_seen(), 2500u);
+  EXPECT_GT(world.runs_seen(), 50u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ContinuityTest, ::testing::Range<uint64_t>(1, 21));

@@ -14,6 +14,7 @@
 #include "codec/vp8.h"
 #include "core/random.h"
 #include "sfu/forwarder.h"
+#include "sfu/state.h"
 
 namespace huitang::sfu::testing {
 
@@ -29,11 +30,9 @@ inline constexpr uint8_t kH264Type = 102;
 /// A Forwarder, its slab and its clock. Outputs of all calls gather in `batch`; take() empties it.
 struct Node {
   explicit Node(ForwarderConfig config = {},
-                PacketSlab::Config slab_config = {.buffers = 20000, .buffer_size = 1536})
-      : slab(slab_config),
-        random(7),
-        forwarder(config, rtp::NtpClock(Instant(), core::WallTime::from_unix_millis(1'700'000'000'000)), slab,
-                  random) {}
+                PacketSlab::Config slab_config = {.buffers = 20000, .buffer_size = 1536},
+                rtp::NtpClock clock = {Instant(), core::WallTime::from_unix_millis(1'700'000'000'000)})
+      : slab(slab_config), random(7), forwarder(config, clock, slab, random) {}
 
   PacketSlab slab;
   core::SeededRandom random;
@@ -91,6 +90,19 @@ struct Node {
     return n;
   }
 };
+
+/// A node of another process that goes on where this one stopped, with an empty slab.
+inline std::unique_ptr<Node> hand_over(const Node& from, ForwarderConfig config = {}) {
+  const ForwarderState state = from.forwarder.export_state(from.now);
+  auto to = std::make_unique<Node>(config, PacketSlab::Config{.buffers = 20000, .buffer_size = 1536},
+                                   rtp::NtpClock(state.clock_instant, state.clock_ntp));
+  to->random = from.random;  // so that what is drawn later can be compared
+  to->now = from.now;
+  EXPECT_TRUE(to->forwarder.restore(to->now, state));
+  EXPECT_TRUE(to->forwarder.is_consistent());
+  EXPECT_TRUE(to->forwarder.export_state(to->now) == state) << "what was restored is what was exported";
+  return to;
+}
 
 /// Slots as a browser has them: `audio` + `video` + `share`, in that order; ssrcs from `base` up.
 inline ReceiverConfig receiver_config(uint64_t peer, size_t audio = 6, size_t video = 16, size_t share = 2,
