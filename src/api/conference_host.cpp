@@ -98,6 +98,7 @@ void ConferenceHost::handle_text(SocketId id, std::string_view text) {
   if (row->needs_session && session_of(socket) == nullptr)
     return refuse(socket, message.id(), v1::REFUSAL_CODE_UNAUTHENTICATED,
                   "the first message has to be a hello");
+  if (Session* session = session_of(socket)) handle_spoken(*session);
   (this->*row->handle)(socket, message);
   HUITANG_DCHECK(is_consistent());
 }

@@ -128,6 +128,8 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void handle_ping(Socket& socket, const v1::ClientMessage& message);
   void handle_resync(Socket& socket, const v1::ClientMessage& message);
   Session* resume(const Socket& socket, const std::string& token);
+  void handle_spoken(Session& session);
+  void say_farewell(const Session& session);
   Session* make_session();
   bool end_one_idle_session();
   void keep_generation(const Session& session);

@@ -33,6 +33,11 @@ struct Host : testing::Test {
           person.sources.assign(participant.sources().begin(), participant.sources().end());
     return person;
   }
+  void ping(SocketId socket) { h.say(socket, R"({"id":8,"ping":{"at":"1"}})"); }
+  bool is_resumed(SocketId socket) {
+    const M* welcome = h.find(socket, M::kWelcome);
+    return welcome != nullptr && welcome->welcome().resumed();
+  }
   void do_command(const Person& person, const std::string& op) {
     h.say(person.socket, "{\"id\":9,\"command\":{" + op + "}}");
   }
@@ -296,15 +301,83 @@ TEST_F(Host, resumes_a_session_with_its_place_and_the_whole_state) {
   EXPECT_NE(h.bound(two.camera()), nullptr);
 }
 
-TEST_F(Host, takes_a_resume_token_once) {
+TEST_F(Host, takes_a_resume_token_once_when_its_successor_has_arrived) {
   const Person person = enter("Li");
   const std::string token = h.token_of(person.socket);
   h.lose(person.socket);
   const SocketId back = h.hello(token);
   EXPECT_TRUE(h.find(back, M::kWelcome)->welcome().resumed());
+  ping(back);
   const SocketId thief = h.hello(token);
   EXPECT_FALSE(h.find(thief, M::kWelcome)->welcome().resumed());
   EXPECT_FALSE(h.closed.contains(back));
+}
+
+// A socket that ends before its client has read the Welcome must not cost it its place.
+TEST_F(Host, resumes_by_the_same_token_until_one_welcome_has_arrived) {
+  const Person person = enter("Li");
+  const std::string token = h.token_of(person.socket);
+  for (int i = 0; i < 3; ++i) {
+    const SocketId unheard = h.hello(token);
+    EXPECT_TRUE(is_resumed(unheard)) << i;
+    if (i != 1) h.lose(unheard);
+  }
+  const SocketId back = h.hello(token);
+  ASSERT_TRUE(is_resumed(back));
+  EXPECT_EQ(h.find(back, M::kState)->state().participants_size(), 1);
+  ping(back);
+  EXPECT_FALSE(is_resumed(h.hello(token)));
+  EXPECT_FALSE(h.closed.contains(back));
+  EXPECT_TRUE(is_resumed(h.hello(h.token_of(back))));
+}
+
+TEST_F(Host, spends_the_tokens_of_welcomes_that_were_passed_over) {
+  const Person person = enter("Li");
+  const std::string token = h.token_of(person.socket);
+  const SocketId unheard = h.hello(token);
+  const SocketId back = h.hello(token);
+  EXPECT_FALSE(is_resumed(h.hello(h.token_of(unheard))));
+  EXPECT_TRUE(is_resumed(h.hello(h.token_of(back))));
+}
+
+TEST_F(Host, resumes_by_the_same_token_across_a_restart_when_the_welcome_had_not_arrived) {
+  const Person person = enter("Li");
+  const SocketId back = h.hello(h.token_of(person.socket));
+  ping(back);
+  const SocketId unheard = h.hello(h.token_of(back));
+  EXPECT_TRUE(is_resumed(unheard));
+  h.restart_host();
+  EXPECT_FALSE(is_resumed(h.hello(h.token_of(person.socket))));
+  EXPECT_TRUE(is_resumed(h.hello(h.token_of(back))));
+}
+
+TEST_F(Host, tells_whoever_was_removed_while_cut_off_when_he_comes_back) {
+  const Person chair = enter("Li", true);
+  const Person person = enter("Wang");
+  const SocketId second = h.hello(h.token_of(person.socket));
+  ping(second);
+  // Whether serve has noticed that the socket is dead makes no difference.
+  for (const bool noticed : {false, true}) {
+    const Person other = enter("Zhao");
+    const SocketId socket = h.hello(h.token_of(other.socket));
+    ping(socket);
+    if (noticed) h.lose(socket);
+    do_command(chair, R"("commandId":"r)" + other.id + R"(","remove":{"participantId":")" + other.id + "\"}");
+    const SocketId back = h.hello(h.token_of(socket));
+    EXPECT_TRUE(is_resumed(back));
+    ASSERT_NE(h.find(back, M::kLeft), nullptr) << noticed;
+    EXPECT_EQ(h.find(back, M::kLeft)->left().reason(), v1::LEAVE_REASON_REMOVED);
+  }
+  h.lose(second);
+  do_command(chair, R"("commandId":"e","end":{})");
+  h.pass(Duration::seconds(3));
+  const SocketId back = h.hello(h.token_of(second));
+  ASSERT_NE(h.find(back, M::kLeft), nullptr);
+  EXPECT_EQ(h.find(back, M::kLeft)->left().reason(), v1::LEAVE_REASON_CONFERENCE_ENDED);
+  const CreatedConference next = h.create();
+  EXPECT_NE(h.join(back, next.number, "Wang"), "");
+  const SocketId again = h.hello(h.token_of(back));
+  EXPECT_EQ(h.find(again, M::kLeft), nullptr) << "the farewell was of another conference";
 }
 
 TEST_F(Host, refuses_every_altered_resume_token) {
@@ -373,6 +446,7 @@ TEST_F(Host, refuses_a_token_used_before_the_restart_once_its_owner_is_back) {
   h.restart_host();
   const SocketId back = h.hello(first);
   EXPECT_TRUE(h.find(back, M::kWelcome)->welcome().resumed());
+  ping(back);
   EXPECT_FALSE(h.find(h.hello(first), M::kWelcome)->welcome().resumed());
 }
 
@@ -381,6 +455,7 @@ TEST_F(Host, refuses_a_spent_token_after_a_restart_even_before_its_owner_is_back
   const std::string spent = h.token_of(person.socket);
   h.lose(person.socket);
   const SocketId back = h.hello(spent);
+  ping(back);
   h.restart_host();
   EXPECT_FALSE(h.find(h.hello(spent), M::kWelcome)->welcome().resumed());
   EXPECT_TRUE(h.find(h.hello(h.token_of(back)), M::kWelcome)->welcome().resumed());
@@ -429,6 +504,44 @@ TEST_F(Host, asks_for_a_new_peer_when_another_node_answers) {
   ASSERT_NE(h.bound(person.camera()), nullptr);
   EXPECT_TRUE(h.bound(person.camera())->forwarded());
   EXPECT_EQ(h.bound(other.camera()), nullptr) << "the other has not offered yet";
+}
+
+TEST_F(Host, asks_whoever_is_on_the_join_page_for_a_new_peer_however_long_the_node_was_away) {
+  for (const int seconds : {1, 5}) {
+    const SocketId socket = h.hello();
+    h.offer(socket);
+    h.lose_node();
+    h.pass(Duration::seconds(seconds));
+    h.node_back(true);
+    ASSERT_NE(h.find(socket, M::kPeerChanged), nullptr) << seconds;
+    EXPECT_TRUE(h.find(socket, M::kPeerChanged)->peer_changed().please_reconnect());
+  }
+}
+
+TEST_F(Host, lets_go_of_peers_that_ended_while_nobody_listened_to_the_node) {
+  const Person person = enter("Li");
+  const uint64_t peer = h.bound(person.camera())->peer();
+  h.lose_node();
+  for (v1::SnapshotPeer& held : *h.node.mutable_peers()) held.set_state(v1::PEER_STATE_FAILED);
+  h.node_back(false);
+  EXPECT_EQ(h.peer(peer), nullptr);
+  ASSERT_NE(h.find(person.socket, M::kPeerChanged), nullptr);
+  EXPECT_TRUE(h.find(person.socket, M::kPeerChanged)->peer_changed().please_reconnect());
+  h.say(person.socket, R"({"id":7,"offer":{"sdp":"v=0","newPeer":true}})");
+  EXPECT_NE(h.bound(person.camera()), nullptr);
+}
+
+TEST_F(Host, takes_no_answer_of_an_older_offer_for_one_of_the_newer) {
+  const SocketId socket = h.hello();
+  h.host->handle_text(socket, R"({"id":2,"offer":{"sdp":"v=0"}})");
+  h.host->handle_text(socket, R"({"id":3,"offer":{"sdp":"bad","newPeer":true}})");
+  // The first is answered, the second refused, in this order.
+  h.turn();
+  h.join(socket, room.number, "Li");
+  EXPECT_EQ(h.asked_count(v1::MediaMessage::kBindSource), 0u) << "there is no peer";
+  EXPECT_EQ(h.find(socket, M::kAnswer), nullptr);
+  h.offer(socket);
+  EXPECT_EQ(h.asked_count(v1::MediaMessage::kBindSource), 4u);
 }
 
 TEST_F(Host, closes_peers_of_nobody_that_a_node_still_holds) {

@@ -284,6 +284,7 @@ void ConferenceHost::answer_join(LiveConference& live, const Pending& pending,
     session->joining = false;
     session->participant = joined;
     session->conference = live.number();
+    session->farewell.reset();
     keep_generation(*session);
     set_standing(*session);
   }
@@ -355,9 +356,10 @@ void ConferenceHost::let_gone_go(LiveConference& live, const conference::Change&
     session->conference.clear();
     session->view.reset();
     set_standing(*session);
-    v1::ServerMessage left;
-    left.mutable_left()->set_reason(gone.reason);
-    send(*session, left);
+    session->farewell = {live.number(), gone.reason};
+    say_farewell(*session);
+    // Whoever comes back late goes in again by himself; nobody is to be told that he is out.
+    if (gone.reason == v1::LEAVE_REASON_NETWORK) session->farewell.reset();
   }
 }
 

@@ -17,6 +17,8 @@ namespace huitang::api {
 
 class HostHarness : public ClientSockets, public Journal, public MediaNode {
  public:
+  static constexpr std::string_view kBadOffer = "bad";  ///< an offer that the node refuses
+
   explicit HostHarness(uint64_t seed = 1) : random_(seed), signer_(crypto::Ed25519Key::generate(random_)) {
     start();
   }
@@ -151,6 +153,11 @@ class HostHarness : public ClientSockets, public Journal, public MediaNode {
       v1::MediaMessage reply;
       reply.mutable_done();
       if (message.has_open_peer()) reply.mutable_peer_opened()->set_answer("answer");
+      if (message.has_open_peer() && message.open_peer().offer() == kBadOffer) {
+        reply.mutable_error()->set_code(v1::REFUSAL_CODE_BAD_SDP);
+        if (on_reply) on_reply(&reply);
+        return;
+      }
       apply_to_node(message);
       asked.push_back(message);
       if (on_reply) on_reply(node_ready ? &reply : nullptr);

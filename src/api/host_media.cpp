@@ -120,8 +120,14 @@ void ConferenceHost::take_snapshot(const v1::Snapshot& snapshot) {
   }
   for (const auto& [id, session] : sessions_) {
     const auto held = alive.find(session->peer);
-    if (held == alive.end()) {
-      const bool should_have = session->peer_life != PeerLife::None || session->is_in();
+    // One that has ended stays with the node until it is told to let go of it.
+    const bool has_ended = held != alive.end() && held->second->state() == v1::PEER_STATE_FAILED;
+    if (has_ended) {
+      session->peer_life = PeerLife::Open;
+      close_peer(*session);
+    }
+    if (held == alive.end() || has_ended) {
+      const bool should_have = has_ended || session->offers > 0 || session->is_in();
       set_peer(*session, PeerLife::None, false);
       if (should_have) tell_peer(*session, v1::PEER_STATE_UNSPECIFIED, true);
       continue;

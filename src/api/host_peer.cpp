@@ -35,19 +35,25 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
                   1);
   if (offer.new_peer()) close_peer(session);
   const PeerLife before = session.peer_life;
+  const uint32_t serial = ++session.offers;
   if (before == PeerLife::None) session.peer_life = PeerLife::Opening;
   // Peers of one conference meet on one worker; a page says which it is about before it joins.
   const LiveConference* about =
       find_conference(session.conference.empty() ? offer.number() : session.conference);
   media_->request(to_open_peer(session.peer, offer, about == nullptr ? GroupId() : about->group),
                   [this, alive = std::weak_ptr(alive_), id = session.id, asked = socket.id,
-                   reply_to = message.id(), before](const v1::MediaMessage* reply) {
+                   reply_to = message.id(), before, serial](const v1::MediaMessage* reply) {
                     Session* now = alive.expired() ? nullptr : find_session(id);
                     if (now == nullptr) return;
+                    const auto at = sockets_.find(asked);
+                    if (now->offers != serial) {
+                      if (at != sockets_.end())
+                        refuse(*at->second, reply_to, v1::REFUSAL_CODE_CONFLICT, "a newer offer has come");
+                      return;
+                    }
                     const bool opened = reply != nullptr && reply->has_peer_opened();
                     if (now->peer_life == PeerLife::Opening)
                       now->peer_life = opened ? PeerLife::Open : before;
-                    const auto at = sockets_.find(asked);
                     LiveConference* live = now->is_in() ? find_conference(now->conference) : nullptr;
                     if (opened && live != nullptr) sync_media(*live);
                     if (at == sockets_.end()) return;
@@ -92,6 +98,7 @@ void ConferenceHost::close_peer(Session& session) {
   if (session.peer_life == PeerLife::None) return;
   session.peer_life = PeerLife::None;
   session.peer_connected = false;
+  ++session.offers;
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live != nullptr) live->held.forget(session.peer);
   v1::MediaMessage close;

@@ -25,7 +25,7 @@ class Journal {
   virtual void add_conference(const conference::Conference& conference, Done done) = 0;
   virtual void append(const std::string& number, const conference::Change& change, Done done) = 0;
   /// Which of a session's resume tokens is the newest, so that a spent one stays spent after a restart. Nobody
-  /// waits for it: it is on disk a moment after the token was given out.
+  /// waits for it: it is on disk a moment after the token's socket has spoken.
   virtual void keep_generation(const std::string& session, uint64_t generation) = 0;
   virtual void forget_generation(const std::string& session) = 0;
 };

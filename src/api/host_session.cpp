@@ -1,4 +1,6 @@
 // The conference host's family of session messages: Hello and resume, Ping, Resync.
+#include <algorithm>
+
 #include "api/conference_host.h"
 #include "api/log.h"
 #include "api/wire.h"
@@ -70,13 +72,23 @@ Session* ConferenceHost::resume(const Socket& socket, const std::string& token) 
   };
   Session* session = find_session(claims->session);
   if (session == nullptr) return refused("its session is over");
-  const bool is_newest = session->generation ? claims->generation == *session->generation
-                                             : claims->generation >= session->kept_generation;
-  if (!is_newest) return refused("used before");
-  if (!claims->conference.empty() && claims->conference != session->conference)
+  const bool is_good = !session->generation ? claims->generation >= session->kept_generation
+                                            : claims->generation == *session->generation ||
+                                                  claims->generation == session->replaced_generation;
+  if (!is_good) return refused("used before");
+  const bool has_left = session->farewell && claims->conference == session->farewell->conference;
+  if (!claims->conference.empty() && claims->conference != session->conference && !has_left)
     return refused("of another conference");
-  session->generation = claims->generation;
+  session->replaced_generation = claims->generation;
+  session->generation = std::max(claims->generation, session->generation.value_or(0));
   return session;
+}
+
+/// The client has the newest token: the one before it is spent for good.
+void ConferenceHost::handle_spoken(Session& session) {
+  if (!session.replaced_generation) return;
+  session.replaced_generation.reset();
+  keep_generation(session);
 }
 
 void ConferenceHost::handle_hello(Socket& socket, const v1::ClientMessage& message) {
@@ -102,6 +114,7 @@ void ConferenceHost::handle_hello(Socket& socket, const v1::ClientMessage& messa
     send_state(*session, *live);
     submit_fact(*live, conference::SessionBack{session->participant});
   }
+  if (live == nullptr && session->farewell) say_farewell(*session);
   if (session->peer_life == PeerLife::None && media_->is_ready())
     tell_peer(*session, v1::PEER_STATE_UNSPECIFIED, true);
 }
@@ -117,6 +130,12 @@ void ConferenceHost::replace_socket(Session& session, Socket& by) {
   session.socket = by.id;
   by.session = session.id;
   set_standing(session);
+}
+
+void ConferenceHost::say_farewell(const Session& session) {
+  v1::ServerMessage left;
+  left.mutable_left()->set_reason(session.farewell->reason);
+  send(session, left);
 }
 
 void ConferenceHost::set_standing(const Session& session) {
@@ -139,7 +158,6 @@ void ConferenceHost::welcome(Socket& socket, Session& session, uint32_t reply_to
   claims.expires = core::WallTime::from_unix_millis(now.to_unix_millis() + kResumeTokenMillis);
   claims.nonce = crypto::make_token(random_, 9);
   session.generation = claims.generation;
-  keep_generation(session);
   v1::ServerMessage answer;
   answer.set_reply_to(reply_to);
   v1::Welcome& welcome = *answer.mutable_welcome();

@@ -21,22 +21,33 @@ enum class PeerLife : uint8_t {
   Open,     ///< answered; media may or may not flow
 };
 
+/// Why a session is no longer in a conference, for a client that could not be told or has not heard it.
+struct Farewell {
+  std::string conference;
+  v1::LeaveReason reason = v1::LEAVE_REASON_UNSPECIFIED;
+};
+
 struct Session {
   SessionId id;
   PeerId peer;
   /// Of the newest resume token; older ones are spent. Absent after a restart, until one has come back.
   std::optional<uint64_t> generation;
+  /// Of the token that the newest one was given for. It is good once more until the newest one's socket has
+  /// spoken: the Welcome may have been lost on its way.
+  std::optional<uint64_t> replaced_generation;
   /// After a restart: what the store had of it, at most a few milliseconds behind.
   uint64_t kept_generation = 0;
   std::optional<SocketId> socket;
   core::Instant lost_at;  ///< meaningful without a socket
 
   PeerLife peer_life = PeerLife::None;
+  uint32_t offers = 0;  ///< counts what the peer was asked to be; an answer to an older offer is stale
   bool peer_connected = false;
 
   std::string conference;  ///< number; empty before a join was asked for
   conference::ParticipantId participant;
   bool joining = false;  ///< the join is with the journal
+  std::optional<Farewell> farewell;
   std::optional<View>
       view;  ///< absent: nothing asked yet (or forgotten by a restart: the node keeps what it shows)
 
