@@ -31,9 +31,14 @@ export function ConferenceApp({ meeting, number }: { readonly meeting: MeetingMo
       if (!event.persisted) meeting.leaveAtOnce();
     };
     const retry = () => meeting.networkIsBack();
+    const look = () => {
+      if (document.visibilityState === 'visible') retry();
+    };
     addEventListener('pagehide', leave);
     addEventListener('online', retry);
+    document.addEventListener('visibilitychange', look);
     return () => {
+      document.removeEventListener('visibilitychange', look);
       removeEventListener('pagehide', leave);
       removeEventListener('online', retry);
     };

@@ -1,13 +1,14 @@
-// When to try a lost connection again: soon at first, then slower, always spread by chance so that a thousand
-// clients that lost the same server do not come back in step.
+// When to try a lost connection again. All of the delay is left to chance, from the first retry on: a thousand clients
+// that lost the same server at the same moment come back spread over two seconds, and nobody waits long for one that
+// answers again. Once the session is beyond saving there is no hurry any more.
 
 import type { Random } from './environment';
 
-export const FIRST_RETRY_MS = 250;
-export const LONGEST_RETRY_MS = 5_000;
+/** While the session can be resumed. */
+export const LONGEST_RETRY_MS = 2_000;
+export const LONGEST_LATE_RETRY_MS = 5_000;
 
-/** Delay before retry number `attempt` (from 0): uniform between half of the step and the whole step. */
-export function retryDelay(attempt: number, random: Random): number {
-  const step = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 16));
-  return step / 2 + random() * (step / 2);
+/** Uniform from nothing to the longest. */
+export function retryDelay(isLate: boolean, random: Random): number {
+  return random() * (isLate ? LONGEST_LATE_RETRY_MS : LONGEST_RETRY_MS);
 }

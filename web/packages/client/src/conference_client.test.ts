@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ConferenceClient, type ClientEvent } from './conference_client';
 import type { Command, JoinIntent } from './domain';
 import { CONNECT_DEADLINE_MS, INTERRUPTION_GRACE_MS, RESTART_LIMIT } from './media_peer';
-import { GREETING_DEADLINE_MS, PING_INTERVAL_MS, SILENCE_LIMIT_MS } from './signaling_link';
+import { FRESH_ATTEMPT_MS, GREETING_DEADLINE_MS, PING_INTERVAL_MS, PROBE_LIMIT_MS, REACH_DEADLINE_MS, SILENCE_LIMIT_MS, SLEEP_LIMIT_MS } from './signaling_link';
 import type { FakeSocket } from './testing/fake_server';
 import { settle } from './testing/virtual_clock';
 import { fakeTrack, World } from './testing/world';
@@ -125,7 +125,7 @@ describe('ConferenceClient before joining', () => {
     socket.reply(socket.last('hello'), { case: 'refused', value: { code: RefusalCode.BOX_FULL, retryAfterSeconds: 20 } });
     await world.clock.advance(19_000);
     expect(world.server.sockets).toHaveLength(1);
-    await world.clock.advance(2_000);
+    await world.clock.advance(6_000);
     expect(world.server.sockets).toHaveLength(2);
   });
 });
@@ -261,8 +261,130 @@ describe('ConferenceClient across a lost socket', () => {
     socket.handlers.closed();
     await world.clock.advance(60_000);
     const tries = world.server.sockets.length - 1;
-    expect(tries).toBeGreaterThan(12);
-    expect(tries).toBeLessThan(30);
+    expect(tries).toBeGreaterThan(40);
+    expect(tries).toBeLessThan(80);
+    await world.clock.advance(60_000);
+    expect(world.server.sockets.length - 1 - tries, 'no hurry once the session is gone').toBeLessThan(30);
+  });
+
+  it('tries again soon when an attempt reaches nobody, so that it meets a network that has healed', async () => {
+    const { world, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_010);
+    expect(world.server.sockets).toHaveLength(2);
+    await world.clock.advance(REACH_DEADLINE_MS + 510);
+    expect(world.server.sockets).toHaveLength(3);
+    expect(world.server.sockets[1]?.isClosed).toBe(true);
+  });
+
+  it('gives a server that was reached more time to greet', async () => {
+    const { world, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_010);
+    world.server.socket.handlers.opened();
+    await world.clock.advance(GREETING_DEADLINE_MS - 100);
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('tries at once when the network is said to be back, also in the middle of an attempt', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    client.networkIsBack();
+    expect(world.server.sockets).toHaveLength(2);
+    client.networkIsBack();
+    expect(world.server.sockets, 'an attempt that has just begun is left alone').toHaveLength(2);
+    await world.clock.advance(FRESH_ATTEMPT_MS);
+    client.networkIsBack();
+    expect(world.server.sockets).toHaveLength(3);
+  });
+
+  it('tries at once when media flows again', async () => {
+    const { world, socket } = await joined();
+    world.peer.enter('disconnected');
+    socket.handlers.closed();
+    world.peer.enter('connected');
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('gives an open socket up soon that shows no sign of life after the network changed', async () => {
+    const { world, client, socket } = await joined();
+    client.networkIsBack();
+    expect(socket.all('ping')).toHaveLength(1);
+    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    expect(world.server.sockets).toHaveLength(2);
+    world.server.welcome(true);
+    client.networkIsBack();
+    world.server.socket.reply(world.server.socket.last('ping'), { case: 'pong', value: {} });
+    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('asks for a sign of life after the machine slept, and does not take the sleep for silence', async () => {
+    const { world, socket } = await joined();
+    await world.clock.sleep(PING_INTERVAL_MS + SLEEP_LIMIT_MS + 40_000);
+    expect(world.server.sockets).toHaveLength(1);
+    socket.reply(socket.last('ping'), { case: 'pong', value: {} });
+    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    expect(world.server.sockets).toHaveLength(1);
+    await world.clock.sleep(40_000);
+    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('sends nothing twice to another session and says what may have been lost', async () => {
+    const { world, client, socket, events } = await joined();
+    const outcomes: string[] = [];
+    client.command({ kind: 'sendChat', text: 'on its way', toId: '' }, (outcome) => outcomes.push(outcome.kind));
+    client.command({ kind: 'setHand', up: true, id: '' });
+    socket.handlers.closed();
+    client.command({ kind: 'sendChat', text: 'typed meanwhile', toId: '' });
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(false);
+    letIn(next, 'me-2');
+    const ops = next.all('command').map((message) => (message.body.case === 'command' ? message.body.value.op : undefined));
+    expect(ops.map((op) => op?.case)).toEqual(['setHand', 'sendChat']);
+    expect(ops[1]?.case === 'sendChat' && ops[1].value.text).toBe('typed meanwhile');
+    expect(outcomes).toEqual(['unknown']);
+    expect(ofKind(events, 'commandUnknown').map((event) => event.command.kind)).toEqual(['sendChat']);
+  });
+
+  it('joins again when the session goes on but its place in the conference is gone', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(true);
+    next.reply(next.last('resync'), { case: 'refused', value: { code: RefusalCode.NOT_IN } });
+    expect(next.all('join')).toHaveLength(1);
+    letIn(next, 'me-2');
+    expect(client.status.state.kind).toBe('in');
+    expect(world.peers).toHaveLength(1);
+  });
+
+  it('does not come back when it is told on its return that it was removed', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(true);
+    next.tell({ case: 'left', value: { reason: 2 } });
+    expect(client.status.state).toEqual({ kind: 'out', reason: 'removed' });
+    expect(next.all('join')).toHaveLength(0);
+  });
+
+  it('begins anew by itself on the join page when the server has forgotten the session', async () => {
+    const { world, client } = setUp();
+    client.start();
+    world.server.welcome().handlers.closed();
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(false);
+    await settle();
+    expect(next.all('offer')).toHaveLength(1);
+    expect(next.all('join')).toHaveLength(0);
+    answerOffer(next);
+    await settle();
+    world.peer.enter('connected');
+    client.join(INTENT);
+    letIn(next);
+    expect(client.status).toEqual({ state: { kind: 'in', intent: INTENT, participantId: 'me' }, link: 'ready', peer: 'connected' });
   });
 
   it('keeps only the newest of wishes that name a state while it is away', async () => {
@@ -331,6 +453,62 @@ describe('MediaPeer recovery', () => {
     await settle();
     expect(next.all('offer')).toHaveLength(1);
     expect(world.peer.offers[world.peer.offers.length - 1]?.iceRestart).toBe(true);
+  });
+
+  it('looks for its way at once when signaling is back before it is', async () => {
+    const { world, socket } = await joined();
+    socket.handlers.closed();
+    world.peer.enter('disconnected');
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(true);
+    await settle();
+    expect(next.all('offer')).toHaveLength(1);
+    expect(world.peers).toHaveLength(1);
+  });
+
+  it('leaves a connected peer alone when signaling is back', async () => {
+    const { world, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(true);
+    await settle();
+    expect(next.all('offer')).toHaveLength(0);
+  });
+
+  it('is connected when it finds its way while its offer was lost with the socket', async () => {
+    const { world, client, socket } = await joined();
+    world.peer.enter('disconnected');
+    await world.clock.advance(INTERRUPTION_GRACE_MS + 10);
+    world.peer.enter('connected');
+    expect(client.status.peer).toBe('offering');
+    socket.handlers.closed();
+    expect(client.status.peer).toBe('connected');
+  });
+
+  it('replaces the peer at once when a restart is refused or another certificate answers', async () => {
+    for (const body of [
+      { case: 'refused' as const, value: { code: RefusalCode.BAD_SDP } },
+      { case: 'answer' as const, value: { sdp: 'a=fingerprint:sha-256 AA:BB\r\n' } },
+    ]) {
+      const { world, socket } = await joined();
+      world.peer.enter('failed');
+      await settle();
+      socket.reply(socket.last('offer'), body);
+      await settle();
+      expect(world.peers).toHaveLength(2);
+      const offer = socket.last('offer')?.body;
+      expect(offer?.case === 'offer' && offer.value.newPeer).toBe(true);
+    }
+  });
+
+  it('keeps the peer when a restart is refused for a reason that passes', async () => {
+    const { world, socket } = await joined();
+    world.peer.enter('failed');
+    await settle();
+    socket.reply(socket.last('offer'), { case: 'refused', value: { code: RefusalCode.CONFLICT, retryAfterSeconds: 1 } });
+    await world.clock.advance(2_000);
+    expect(world.peers).toHaveLength(1);
+    expect(socket.all('offer')).toHaveLength(3);
   });
 
   it('offers again after a while when the node is not there', async () => {

@@ -9,7 +9,7 @@
 
 import { LeaveReason as WireLeaveReason, PeerState as WirePeerState, type PeerChanged } from '@huitang/protocol';
 import { CommandQueue, type CommandOutcome } from './command_queue';
-import type { Change, Command, JoinIntent, LeaveReason, Refusal, SlotView, SourceKind, Speakers } from './domain';
+import type { Change, Command, JoinIntent, LeaveReason, Refusal, RefusalName, SlotView, SourceKind, Speakers } from './domain';
 import type { Environment } from './environment';
 import { MediaPeer, type OfferOutcome, type PeerOffer, type PeerState, type SlotReceivers } from './media_peer';
 import { Replica, type ReplicaSnapshot } from './replica';
@@ -19,6 +19,9 @@ import { ViewSender } from './view_sender';
 
 /** How long a leaving client waits for the answer before it closes the socket. */
 export const FAREWELL_MS = 1_000;
+
+/** Refusals of an offer that say nothing against the offer. */
+const PASSING: ReadonlySet<RefusalName> = new Set<RefusalName>(['media_unavailable', 'conflict', 'too_many_requests', 'box_full']);
 
 export interface ClientConfig extends LinkConfig {
   /** The conference this page is about; the node keeps its peers together. */
@@ -43,6 +46,8 @@ export type ClientEvent =
   | { readonly kind: 'speakers'; readonly speakers: Speakers }
   | { readonly kind: 'joinRefused'; readonly refusal: Refusal }
   | { readonly kind: 'commandRefused'; readonly command: Command; readonly refusal: Refusal }
+  /** Sent before the session was lost, never answered: it may have been carried out. */
+  | { readonly kind: 'commandUnknown'; readonly command: Command }
   | { readonly kind: 'notice'; readonly refusal: Refusal }
   | { readonly kind: 'slots'; readonly receivers: SlotReceivers }
   | { readonly kind: 'roundTrip'; readonly ms: number };
@@ -56,6 +61,7 @@ export class ConferenceClient {
   private readonly view: ViewSender;
   private resyncing = false;
   private peerStarted = false;
+  private peerWasUp = false;
 
   constructor(
     private readonly env: Environment,
@@ -68,7 +74,7 @@ export class ConferenceClient {
       linkMeasured: (ms) => this.emit({ kind: 'roundTrip', ms }),
     });
     this.peer = new MediaPeer(env, {
-      peerChanged: () => this.emitStatus(),
+      peerChanged: (state) => this.handlePeer(state),
       peerMade: (receivers) => this.emit({ kind: 'slots', receivers }),
       sendOffer: (offer, done) => this.sendOffer(offer, done),
     });
@@ -112,6 +118,7 @@ export class ConferenceClient {
     return this.peer.stats();
   }
 
+  /** The network is said to be back or another one, or somebody looks at the page again. */
   networkIsBack(): void {
     this.link.retryNow();
   }
@@ -141,6 +148,13 @@ export class ConferenceClient {
     this.emitStatus();
   }
 
+  private handlePeer(state: PeerState): void {
+    // Media that flows again has found a way to the box.
+    if (state.kind === 'connected' && this.peerWasUp) this.link.retryNow();
+    this.peerWasUp ||= state.kind === 'connected';
+    this.emitStatus();
+  }
+
   private handleReady(resumed: boolean, state: Extract<LinkState, { kind: 'ready' }>): void {
     this.resyncing = false;
     if (!resumed || !this.peerStarted) {
@@ -163,10 +177,11 @@ export class ConferenceClient {
 
   private takeUpAgain(): void {
     this.resync();
-    for (const { id, command } of this.commands.all()) this.sendCommand(id, command);
+    this.sendCommands();
   }
 
   private joinAgain(intent: JoinIntent): void {
+    for (const command of this.commands.forgetSession()) this.emit({ kind: 'commandUnknown', command });
     this.enter({ kind: 'joining', intent });
     this.sendJoin();
   }
@@ -184,7 +199,7 @@ export class ConferenceClient {
         this.enter({ kind: 'in', intent: this.state_.intent, participantId });
         if (state !== undefined) this.replica.handleState(toWholeState(state));
         this.emitReplica(undefined);
-        for (const { id, command } of this.commands.all()) this.sendCommand(id, command);
+        this.sendCommands();
         this.view.setOpen(true);
         return;
       }
@@ -197,7 +212,12 @@ export class ConferenceClient {
     }
   }
 
+  private sendCommands(): void {
+    for (const { id, command } of this.commands.all()) this.sendCommand(id, command);
+  }
+
   private sendCommand(id: string, command: Command): void {
+    this.commands.markSent(id);
     this.link.request({ case: 'command', value: { commandId: id, op: toWireOp(command) } }, (reply) => {
       if (reply.kind === 'lost') return;
       switch (reply.body.case) {
@@ -225,7 +245,7 @@ export class ConferenceClient {
       } else {
         const refused = reply.body.case === 'refused' ? reply.body.value : undefined;
         const retryAfterMs = (refused?.retryAfterSeconds ?? 0) * 1_000;
-        done({ kind: 'refused', retryAfterMs, unusable: refused === undefined || refusalName(refused.code) !== 'media_unavailable' });
+        done({ kind: 'refused', retryAfterMs, unusable: refused === undefined || !PASSING.has(refusalName(refused.code)) });
       }
     });
   }
@@ -284,7 +304,10 @@ export class ConferenceClient {
     this.resyncing = true;
     this.link.request({ case: 'resync', value: {} }, (reply) => {
       this.resyncing = false;
-      if (reply.kind === 'answered') this.handleBody(reply.body);
+      if (reply.kind === 'lost' || this.state_.kind !== 'in') return;
+      const isOut = reply.body.case === 'refused' && refusalName(reply.body.value.code) === 'not_in';
+      if (isOut) this.joinAgain(this.state_.intent);
+      else this.handleBody(reply.body);
     });
   }
 

@@ -6,16 +6,17 @@
 //                       ▲                      │ deadline            │ lost
 //                       │   ICE restart        ▼                     ▼
 //                       └──────────────── Interrupted ◀──────────────┘
-//                                              │ restarts used up, or the node asks for it
+//                                              │ restarts used up or refused, another node answers, or it asks for it
 //                                              └──▶ a new PeerConnection, Offering
 //
-// Offers wait while signaling is away; media that still flows is left alone meanwhile.
+// Offers wait while signaling is away; media that still flows is left alone meanwhile. Signaling that comes back to a
+// peer that is not connected has found a network: the peer looks for its way at once.
 
 import { LineUse } from '@huitang/protocol';
 import { preferredCodecs } from './codec_preference';
 import type { SlotCounts, SourceKind } from './domain';
 import type { Cancel, Environment } from './environment';
-import { midsOf, planLines, type LinePlan } from './peer_lines';
+import { fingerprintOf, midsOf, planLines, type LinePlan } from './peer_lines';
 
 /** An interruption may end by itself; after this long the peer restarts ICE. */
 export const INTERRUPTION_GRACE_MS = 1_500;
@@ -87,6 +88,8 @@ export class MediaPeer {
   private negotiation = 0;
   private offerWaits: 'none' | 'first' | 'restart' = 'none';
   private signalingUp = false;
+  /** Of the certificate at the other end; it changes with the process. */
+  private fingerprint: string | undefined;
   private readonly wanted = new Map<SourceKind, MediaStreamTrack | null>();
   private readonly replacing = new Set<Line>();
 
@@ -103,6 +106,7 @@ export class MediaPeer {
   start(slots: SlotCounts): void {
     this.discard();
     this.restarts = 0;
+    this.fingerprint = undefined;
     this.announceNewPeer = this.everOffered;
     const connection = this.env.createPeerConnection();
     this.connection = connection;
@@ -124,8 +128,12 @@ export class MediaPeer {
   }
 
   handleSignaling(up: boolean): void {
+    const isBack = up && !this.signalingUp;
     this.signalingUp = up;
-    if (up && this.offerWaits !== 'none') this.negotiate(this.offerWaits);
+    if (!up) return;
+    if (isBack) this.restarts = 0; // those before failed for want of a network
+    if (this.offerWaits !== 'none') this.negotiate(this.offerWaits);
+    else if (isBack && (this.state_.kind === 'interrupted' || this.state_.kind === 'connecting')) this.recover();
   }
 
   /** The node has lost sight of this peer: recover unless it comes back by itself. */
@@ -213,27 +221,41 @@ export class MediaPeer {
     switch (outcome.kind) {
       case 'answer':
         this.everOffered = true;
-        void this.acceptAnswer(negotiation, connection, outcome.sdp);
+        void this.acceptAnswer(negotiation, connection, what, outcome.sdp);
         return;
       case 'lost':
         this.offerWaits = what;
         if (this.signalingUp) this.negotiate(what);
+        // It may have found its way by the path of before while the offer was out.
+        else if (connection.connectionState === 'connected') this.handleConnectionState(connection);
         return;
       case 'refused':
-        if (outcome.unusable && what === 'restart') this.restarts = RESTART_LIMIT;
-        this.retryOffer(what, Math.max(outcome.retryAfterMs, OFFER_RETRY_MS));
+        if (outcome.unusable && what === 'restart') this.replace();
+        else this.retryOffer(what, Math.max(outcome.retryAfterMs, OFFER_RETRY_MS));
     }
   }
 
-  private async acceptAnswer(negotiation: number, connection: RTCPeerConnection, sdp: string): Promise<void> {
+  private async acceptAnswer(negotiation: number, connection: RTCPeerConnection, what: 'first' | 'restart', sdp: string): Promise<void> {
+    const fingerprint = fingerprintOf(sdp);
+    // The peer that knew our keys is gone; what answers now would wait for a handshake that never comes.
+    if (what === 'restart' && fingerprint !== this.fingerprint) {
+      this.replace();
+      return;
+    }
     try {
       await connection.setRemoteDescription({ type: 'answer', sdp });
     } catch {
-      this.restarts = RESTART_LIMIT;
-      if (negotiation === this.negotiation) this.retryOffer('first', OFFER_RETRY_MS);
+      if (negotiation !== this.negotiation) return;
+      if (what === 'restart') {
+        this.replace();
+      } else {
+        this.restarts = RESTART_LIMIT;
+        this.retryOffer('first', OFFER_RETRY_MS);
+      }
       return;
     }
     if (negotiation !== this.negotiation) return;
+    this.fingerprint = fingerprint;
     this.enter({ kind: 'connecting' });
     this.timer = this.env.clock.schedule(CONNECT_DEADLINE_MS, () => this.recover());
     if (connection.connectionState === 'connected') this.handleConnectionState(connection);

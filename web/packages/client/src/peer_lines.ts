@@ -53,3 +53,8 @@ export function planLines(slots: SlotCounts): LinePlan[] {
 export function midsOf(sdp: string): string[] {
   return [...sdp.matchAll(/^a=mid:(\S+)/gm)].flatMap((match) => (match[1] === undefined ? [] : [match[1]]));
 }
+
+/** Of the certificate that a description's sender will show; the first line of that name stands for all. */
+export function fingerprintOf(sdp: string): string | undefined {
+  return /^a=fingerprint:(.*?)\s*$/m.exec(sdp)?.[1];
+}

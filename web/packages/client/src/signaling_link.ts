@@ -4,6 +4,9 @@
 //                        ▲                   │ lost             │ lost
 //                        └──── Waiting ◀─────┴──────────────────┘
 //
+// A clock that has jumped (the machine slept), word that the network changed, or media that flows again are reasons to
+// look at once: a waiting link connects, an attempt under way starts afresh, an open one is asked for a sign of life.
+//
 // It knows nothing of conferences: replies go to whoever asked, everything else to the listener. What was asked but
 // not answered when a socket is lost ends as `lost`; repeating it is the asker's decision.
 
@@ -12,11 +15,24 @@ import { retryDelay } from './backoff';
 import { DEFAULT_SLOTS, type SlotCounts } from './domain';
 import type { Cancel, Environment, Socket } from './environment';
 
-/** From opening a socket to its Welcome. */
+/** From opening a socket to its Welcome, on a page that has just come up or whose session is gone. */
 export const GREETING_DEADLINE_MS = 8_000;
+/**
+ * From opening a socket to the other side's first word while there is a session to save. Short, since what was sent
+ * into a dead network is repeated ever more slowly by TCP: a new attempt finds the network healed sooner.
+ */
+export const REACH_DEADLINE_MS = 2_500;
+/** The longest pause after an attempt that reached nobody: clients that gave up after it are spread already. */
+export const UNREACHED_PAUSE_MS = 500;
 export const PING_INTERVAL_MS = 4_000;
 /** A socket that was silent this long after a ping is given up. */
 export const SILENCE_LIMIT_MS = 9_000;
+/** The same after a reason to doubt it. */
+export const PROBE_LIMIT_MS = 2_000;
+/** A ping that comes so much too late means that the machine slept, or the page stood still. */
+export const SLEEP_LIMIT_MS = 3_000;
+/** An attempt this young is left alone when there is a reason to try. */
+export const FRESH_ATTEMPT_MS = 500;
 
 export type LinkState =
   | { readonly kind: 'closed' }
@@ -49,9 +65,14 @@ export class SignalingLink {
   private pinger: Cancel | undefined;
   private readonly outstanding = new Map<number, ReplyHandler>();
   private nextId = 1;
-  private attempt = 0;
+  private probe: Cancel | undefined;
   private resumeToken = '';
   private lastHeard = 0;
+  private lastPing = 0;
+  private attemptSince = 0;
+  /** Until when the session can be taken up again. */
+  private savedUntil = -Infinity;
+  private resumeMs = 0;
 
   constructor(
     private readonly env: Environment,
@@ -75,9 +96,21 @@ export class SignalingLink {
     this.enter({ kind: 'closed' });
   }
 
-  /** The network is said to be back: do not wait for the next retry. */
+  /** There is reason to believe that the network is back or another one: find out now. */
   retryNow(): void {
-    if (this.state_.kind === 'waiting') this.connect();
+    switch (this.state_.kind) {
+      case 'waiting':
+        this.connect();
+        return;
+      case 'connecting':
+      case 'greeting':
+        if (this.env.clock.now() - this.attemptSince >= FRESH_ATTEMPT_MS) this.connect();
+        return;
+      case 'ready':
+        this.askForSign();
+        return;
+      case 'closed':
+    }
   }
 
   request(body: RequestBody, onReply: ReplyHandler): void {
@@ -95,8 +128,12 @@ export class SignalingLink {
 
   private connect(): void {
     this.dropSocket();
+    this.outstanding.clear(); // at most the greeting of an attempt before
+    this.attemptSince = this.env.clock.now();
     this.enter({ kind: 'connecting' });
-    this.timer = this.env.clock.schedule(GREETING_DEADLINE_MS, () => this.lose());
+    this.timer = this.isLate()
+      ? this.env.clock.schedule(GREETING_DEADLINE_MS, () => this.lose())
+      : this.env.clock.schedule(REACH_DEADLINE_MS, () => this.lose(this.env.random() * UNREACHED_PAUSE_MS));
     this.socket = this.env.openSocket({
       opened: () => this.greet(),
       received: (text) => this.handleText(text),
@@ -106,6 +143,9 @@ export class SignalingLink {
 
   private greet(): void {
     this.enter({ kind: 'greeting' });
+    // The server has been reached; it may be busy with everybody who comes back at once.
+    this.timer?.();
+    this.timer = this.env.clock.schedule(GREETING_DEADLINE_MS, () => this.lose());
     const hello = { protocol: PROTOCOL_VERSION, language: this.config.language, resumeToken: this.resumeToken, client: this.config.client };
     this.sendWithReply({ case: 'hello', value: hello }, (reply) => this.handleGreetingReply(reply));
   }
@@ -117,7 +157,7 @@ export class SignalingLink {
         this.handleWelcome(reply.body.value);
         return;
       case 'refused':
-        this.lose(reply.body.value.retryAfterSeconds * 1_000);
+        this.lose(reply.body.value.retryAfterSeconds * 1_000 + retryDelay(this.isLate(), this.env.random));
         return;
       default:
         this.lose();
@@ -127,8 +167,8 @@ export class SignalingLink {
   private handleWelcome(welcome: Welcome): void {
     this.timer?.();
     this.timer = undefined;
-    this.attempt = 0;
     this.resumeToken = welcome.resumeToken;
+    this.resumeMs = welcome.resumeSeconds * 1_000;
     const slots = welcome.slots === undefined || welcome.slots.video === 0 ? DEFAULT_SLOTS : welcome.slots;
     this.schedulePing();
     this.enter({
@@ -159,27 +199,58 @@ export class SignalingLink {
 
   private schedulePing(): void {
     this.lastHeard = this.env.clock.now();
-    this.pinger = this.env.clock.schedule(PING_INTERVAL_MS, () => this.ping());
+    this.lastPing = this.lastHeard;
+    this.pinger = this.env.clock.schedule(PING_INTERVAL_MS, () => this.handlePingTime());
   }
 
-  private ping(): void {
+  private handlePingTime(): void {
     const now = this.env.clock.now();
-    if (now - this.lastHeard > SILENCE_LIMIT_MS) {
-      this.lose();
+    if (now - this.lastPing > PING_INTERVAL_MS + SLEEP_LIMIT_MS) {
+      // Nothing could be heard meanwhile, so silence says nothing yet.
+      this.lastHeard = now;
+      this.askForSign();
+    } else if (now - this.lastHeard > SILENCE_LIMIT_MS) {
+      this.lose(0);
       return;
+    } else {
+      this.ping();
     }
-    this.sendWithReply({ case: 'ping', value: { at: BigInt(Math.round(now)) } }, (reply) => {
-      if (reply.kind === 'answered') this.listener.linkMeasured(this.env.clock.now() - now);
-    });
-    this.pinger = this.env.clock.schedule(PING_INTERVAL_MS, () => this.ping());
+    this.pinger = this.env.clock.schedule(PING_INTERVAL_MS, () => this.handlePingTime());
   }
 
-  private lose(atLeastMs = 0): void {
+  private askForSign(): void {
+    if (this.probe !== undefined) return;
+    this.probe = this.env.clock.schedule(PROBE_LIMIT_MS, () => this.lose(0));
+    // Other words may have lain in the machine since before it slept.
+    this.ping(() => {
+      this.probe?.();
+      this.probe = undefined;
+    });
+  }
+
+  private ping(onPong: () => void = () => undefined): void {
+    const now = this.env.clock.now();
+    this.lastPing = now;
+    this.sendWithReply({ case: 'ping', value: { at: BigInt(Math.round(now)) } }, (reply) => {
+      if (reply.kind === 'lost') return;
+      this.listener.linkMeasured(this.env.clock.now() - now);
+      onPong();
+    });
+  }
+
+  private isLate(): boolean {
+    return this.env.clock.now() >= this.savedUntil;
+  }
+
+  /** Without `delayMs` it is left to chance: a server that closes one socket closes those of everybody. */
+  private lose(delayMs?: number): void {
     if (this.state_.kind === 'closed' || this.state_.kind === 'waiting') return;
     this.dropSocket();
-    const delay = Math.max(atLeastMs, retryDelay(this.attempt++, this.env.random));
+    const now = this.env.clock.now();
+    if (this.state_.kind === 'ready') this.savedUntil = now + this.resumeMs;
+    const delay = delayMs ?? retryDelay(this.isLate(), this.env.random);
     this.timer = this.env.clock.schedule(delay, () => this.connect());
-    this.enter({ kind: 'waiting', until: this.env.clock.now() + delay });
+    this.enter({ kind: 'waiting', until: now + delay });
     const unanswered = [...this.outstanding.values()];
     this.outstanding.clear();
     for (const handler of unanswered) handler({ kind: 'lost' });
@@ -188,8 +259,10 @@ export class SignalingLink {
   private dropSocket(): void {
     this.timer?.();
     this.pinger?.();
+    this.probe?.();
     this.timer = undefined;
     this.pinger = undefined;
+    this.probe = undefined;
     this.socket?.close();
     this.socket = undefined;
   }

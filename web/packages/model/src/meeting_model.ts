@@ -38,6 +38,9 @@ export interface MeetingConfig {
   readonly client: string;
 }
 
+/** There is something to look after: it stays longer than other notices. */
+const UNKNOWN_OUTCOME_LIFE_MS = 15_000;
+
 interface Viewport {
   readonly area: Size;
   readonly pixelRatio: number;
@@ -270,6 +273,9 @@ export class MeetingModel {
       case 'commandRefused':
         this.handleRefusedCommand(event.command, event.refusal);
         return;
+      case 'commandUnknown':
+        this.handleUnknownCommand(event.command);
+        return;
       case 'notice':
         this.board.add({ key: 'refused', code: event.refusal.code }, 'warning');
         return;
@@ -289,7 +295,10 @@ export class MeetingModel {
     const peerUp = status.peer === 'connected';
     const phase = phaseOf(status, this.state.phase);
     const isNew = this.state.phase.kind !== phase.kind;
-    this.set({ linkUp, peerUp, connection: connectionOf(this.state.connection, linkUp && peerUp), ...(isNew ? { phase } : {}) });
+    const before = this.state.connection;
+    const connection = connectionOf(before, linkUp && peerUp);
+    this.set({ linkUp, peerUp, connection, ...(isNew ? { phase } : {}) });
+    if (before === 'reconnecting' && connection === 'good' && phase.kind === 'in') this.board.add({ key: 'backOnline' });
     if (isNew && phase.kind === 'in') this.handleEntered();
     if (isNew && phase.kind === 'out') this.close();
   }
@@ -341,6 +350,11 @@ export class MeetingModel {
   private handleRefusedCommand(command: Command, refusal: Refusal): void {
     if (command.kind === 'startShare') this.own.endShare();
     if (command.kind !== 'leave') this.board.add({ key: 'refused', code: refusal.code }, 'warning');
+  }
+
+  private handleUnknownCommand(command: Command): void {
+    if (command.kind === 'startShare') this.own.endShare();
+    this.board.add({ key: command.kind === 'sendChat' ? 'chatUnknown' : 'commandUnknown' }, 'warning', UNKNOWN_OUTCOME_LIFE_MS);
   }
 
   private handleSlots(receivers: SlotReceivers): void {

@@ -11,6 +11,9 @@ import type { SlotId, SlotPlayer } from '../slot_player';
 /** Where a browser has no frame callbacks, names are looked up this often. */
 const POLL_MS = 100;
 
+/** The longest side of a kept picture: it stands for a moment only. */
+const KEPT_SIDE = 640;
+
 interface Attachment {
   readonly slot: SlotId;
   readonly video: HTMLVideoElement;
@@ -32,6 +35,17 @@ function followFrames(video: HTMLVideoElement, look: (frameTimestamp: number | u
   return () => video.cancelVideoFrameCallback(handle);
 }
 
+/** An element that gets another track shows its last picture until that track's first one. */
+function keepPicture(video: HTMLVideoElement): void {
+  if (video.videoWidth === 0) return;
+  const scale = Math.min(1, KEPT_SIDE / Math.max(video.videoWidth, video.videoHeight));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(video.videoWidth * scale);
+  canvas.height = Math.round(video.videoHeight * scale);
+  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
+  video.poster = canvas.toDataURL('image/jpeg', 0.7);
+}
+
 export class BrowserSlotPlayer implements SlotPlayer {
   private receivers: SlotReceivers = { audio: [], video: [], share: [] };
   private readonly attachments = new Set<Attachment>();
@@ -48,7 +62,10 @@ export class BrowserSlotPlayer implements SlotPlayer {
       sound.srcObject = new MediaStream([receiver.track]);
       this.play(sound);
     });
-    for (const attachment of this.attachments) this.connect(attachment);
+    for (const attachment of this.attachments) {
+      keepPicture(attachment.video);
+      this.connect(attachment);
+    }
   }
 
   attach(slot: SlotId, video: HTMLVideoElement, onSource: (source: SourceNumber | undefined) => void): Cancel {
@@ -59,6 +76,7 @@ export class BrowserSlotPlayer implements SlotPlayer {
       attachment.stop();
       this.attachments.delete(attachment);
       video.srcObject = null;
+      video.removeAttribute('poster');
     };
   }
 
@@ -119,6 +137,7 @@ export class BrowserSlotPlayer implements SlotPlayer {
     void video.play().catch(() => undefined);
     let shown: SourceNumber | undefined;
     attachment.stop = followFrames(video, (frameTimestamp) => {
+      if (video.poster !== '' && video.videoWidth > 0) video.removeAttribute('poster');
       const source = sourceOfFrame(receiver.getContributingSources?.() ?? [], frameTimestamp);
       if (source === undefined || source === shown) return;
       shown = source;

@@ -31,11 +31,17 @@ export class VirtualClock implements Clock {
     await settle();
     for (let next = this.next(end); next !== undefined; next = this.next(end)) {
       this.timers = this.timers.filter((timer) => timer !== next);
-      this.time = next.at;
+      this.time = Math.max(this.time, next.at);
       next.run();
       await settle();
     }
     this.time = end;
+  }
+
+  /** The machine sleeps: time passes, nothing runs; what was due meanwhile runs once at the end. */
+  async sleep(ms: number): Promise<void> {
+    this.time += ms;
+    await this.advance(0);
   }
 
   private next(end: number): Timer | undefined {

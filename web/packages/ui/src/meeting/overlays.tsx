@@ -31,6 +31,8 @@ function wordsOf(t: Translate, text: NoticeText): string {
     case 'linkCopied':
     case 'yourShareStopped':
     case 'backOnline':
+    case 'commandUnknown':
+    case 'chatUnknown':
       return t(`notice.${text.key}`);
     default:
       return unreachable(text);
@@ -57,10 +59,11 @@ export function ConnectionBanner({ meeting }: { readonly meeting: MeetingModel }
   const connection = useStore(meeting.store, (state) => state.connection);
   const peerUp = useStore(meeting.store, (state) => state.peerUp);
   const soundBlocked = useStore(meeting.store, (state) => state.soundBlocked);
+  // Nobody misses anything while only the control is away: that is said quietly.
   if (connection === 'reconnecting') {
     return (
-      <div className="ht-banner ht-banner-warning" role="alert">
-        <WifiOff size={20} aria-hidden />
+      <div className={cx('ht-banner', !peerUp && 'ht-banner-warning')} role={peerUp ? 'status' : 'alert'} data-testid="reconnecting" data-sound={peerUp}>
+        {peerUp ? <Volume2 size={20} aria-hidden /> : <WifiOff size={20} aria-hidden />}
         <span>{peerUp ? t('meeting.reconnectingControl') : t('meeting.reconnecting')}</span>
         <LoaderCircle size={18} className="ht-spin" aria-hidden />
       </div>
