@@ -17,7 +17,7 @@ namespace huitang::api {
 
 inline constexpr size_t kMaxMediaFrame = 4 * 1024 * 1024;
 inline constexpr uint32_t kMediaVersionMin = 1;
-inline constexpr uint32_t kMediaVersionMax = 1;
+inline constexpr uint32_t kMediaVersionMax = 2;
 
 std::string write_media_frame(const v1::MediaMessage& message);
 

@@ -13,6 +13,7 @@ int run_media(std::span<char* const> args);
 int run_doctor(std::span<char* const> args);
 int run_admin(std::span<char* const> args);
 int run_bot(std::span<char* const> args);
+int run_upgrade(std::span<char* const> args);
 int run_version(std::span<char* const> args);
 
 }  // namespace huitang::app

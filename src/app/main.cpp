@@ -20,6 +20,7 @@ constexpr Row kCommands[] = {
     {"doctor", run_doctor, "looks for what is wrong with this box, and says what to do"},
     {"admin", run_admin, "the administrator's link, and a snapshot of the state of both processes"},
     {"bot", run_bot, "native participants with test pictures and tones"},
+    {"upgrade", run_upgrade, "another executable takes over the media of running meetings"},
     {"version", run_version, "print the version"},
 };
 
@@ -35,6 +36,7 @@ int dispatch(std::span<char* const> args) {
   for (const Row& row : kCommands)
     if (std::strcmp(args[1], row.name) == 0) return row.run(args.subspan(2));
   if (std::strcmp(args[1], "--help") == 0 || std::strcmp(args[1], "-h") == 0) return usage(stdout);
+  if (std::strcmp(args[1], "--version") == 0) return run_version({});
   std::fprintf(stderr, "huitang: unknown command `%s`\n\n", args[1]);
   return usage(stderr);
 }

@@ -1,5 +1,7 @@
 // `huitang media`: the media process. Workers, one a core, and the control protocol on a Unix socket.
 //
+// With --take-over-fd it takes the place of a running one, whose clients notice nothing (worker/hand_over.h).
+//
 // Closing order: control connections (no new commands), then the workers (each says goodbye to nobody: a
 // restart must look like a short cut to clients), then the identity they share.
 #include <unistd.h>
@@ -19,8 +21,11 @@
 #include "net/clock.h"
 #include "net/failure.h"
 #include "net/log.h"
+#include "net/service_notify.h"
 #include "net/signal_set.h"
 #include "worker/control_server.h"
+#include "worker/hand_over.h"
+#include "worker/take_over.h"
 
 namespace huitang::app {
 
@@ -36,6 +41,7 @@ struct MediaOptions {
   bool pin = false;
   std::string log_level = "info";
   std::string log_file;
+  int take_over_fd = -1;
 };
 
 const std::map<std::string, net::LogLevel> kLevels{{"trace", net::LogLevel::Trace},
@@ -58,6 +64,15 @@ void describe(CLI::App& app, MediaOptions& o) {
       ->check(CLI::IsMember(kLevels))
       ->capture_default_str();
   app.add_option("--log-file", o.log_file, "log here instead of to standard error");
+  app.add_option("--take-over-fd", o.take_over_fd, "for a running media process that hands over to this one")
+      ->group("");
+}
+
+/// The process after this one gets a descriptor of its own.
+std::vector<std::string> without_take_over(std::vector<std::string> words) {
+  const auto at = std::find(words.begin(), words.end(), "--take-over-fd");
+  if (at != words.end()) words.erase(at, std::min(at + 2, words.end()));
+  return words;
 }
 
 /// What the file says, for each option that the command line left out. False after the reason was printed.
@@ -82,8 +97,9 @@ uint32_t default_workers() { return std::max(1u, std::thread::hardware_concurren
 
 class MediaProcess {
  public:
-  explicit MediaProcess(const MediaOptions& options)
-      : options_(options), identity_(dtls::Identity::generate(net::wall_now())) {}
+  /// `words`: the command line, with which a process that takes over from this one is started.
+  MediaProcess(const MediaOptions& options, std::vector<std::string> words)
+      : options_(options), words_(std::move(words)) {}
 
   int run() {
     // Before any thread starts, so that all of them leave these signals to the loop.
@@ -91,13 +107,14 @@ class MediaProcess {
       log_.info("ending", {{"signal", signal}});
       loop_.stop();
     });
-    if (!parse_addresses() || !start_workers() || !open_control()) return 1;
+    if (!parse_addresses() || !begin()) return 1;
     log_.info("media process ready", {{"workers", workers_.size()},
                                       {"first_udp", core::to_string(workers_[0]->addresses()[0])},
                                       {"cipher", workers_[0]->cipher()},
                                       {"receive_buffer", workers_[0]->receive_buffer()}});
     watch_.emplace(loop_, workers_);
     loop_.run();
+    hand_over_.reset();
     watch_.reset();
     control_.reset();
     workers_.clear();
@@ -105,6 +122,48 @@ class MediaProcess {
   }
 
  private:
+  bool begin() {
+    if (options_.take_over_fd < 0) return start_afresh();
+    worker::TakeOver take_over{net::UniqueFd(options_.take_over_fd)};
+    const auto done = take_over_from(take_over);
+    if (done) return true;
+    take_over.refuse(done.error());
+    return complain("no hand-over: " + done.error());
+  }
+
+  bool start_afresh() {
+    crypto::SystemRandom random;
+    identity_.emplace(dtls::Identity::generate(net::wall_now()));
+    node_id_ = crypto::make_token(random);
+    clock_at_ = net::monotonic_now();
+    clock_ntp_ = rtp::NtpTime::from_wall(net::wall_now());
+    return start_workers() && open_control(false);
+  }
+
+  core::Result<void, std::string> take_over_from(worker::TakeOver& take_over) {
+    auto inherited = take_over.greet(HUITANG_VERSION);
+    if (!inherited) return core::err(inherited.error());
+    identity_.emplace(std::move(inherited->identity));
+    node_id_ = inherited->node_id;
+    clock_at_ = inherited->clock_at;
+    clock_ntp_ = inherited->clock_ntp;
+    previous_ = std::move(inherited->executable);
+    for (net::UniqueFd& socket : inherited->sockets)
+      if (!adopt_worker(std::move(socket))) return core::err(std::string("a socket cannot be adopted"));
+    if (!open_control(true)) return core::err(std::string("no listener for the control protocol"));
+    auto rows = take_over.take_state(workers_);
+    if (!rows) return core::err(rows.error());
+    if (!control_->restore(rows->rows, rows->peers))
+      return core::err(std::string("the control server's rows contradict each other"));
+    if (!take_over.await_go(rows->peers.size())) return core::err(std::string("the old process goes on"));
+    for (const auto& worker : workers_) worker->start();
+    if (const auto done = control_->replace_listener(); !done)
+      log_.error("control socket not replaced", {{"why", net::to_string(done.error())}});
+    log_.info("taken over", {{"peers", rows->peers.size()}});
+    net::notify_service("MAINPID=" + std::to_string(::getpid()));
+    return {};
+  }
+
   bool parse_addresses() {
     for (const std::string& text : options_.public_addresses) {
       const auto ip = core::parse_ip(text);
@@ -120,19 +179,8 @@ class MediaProcess {
 
   bool start_workers() {
     const uint32_t count = options_.workers != 0 ? options_.workers : default_workers();
-    const rtp::NtpClock clock(net::monotonic_now(), net::wall_now());
     for (uint32_t i = 0; i < count; ++i) {
-      const auto port = static_cast<uint16_t>(options_.udp_port == 0 ? 0 : options_.udp_port + i);
-      auto worker = worker::WorkerThread::start({.index = i,
-                                                 .bind = {bind_, port},
-                                                 .public_ips = public_ips_,
-                                                 .clock = clock,
-                                                 .pin_to_core = options_.pin},
-                                                identity_, [this](uint32_t, worker::Event event) {
-                                                  loop_.post([this, event = std::move(event)] {
-                                                    if (control_) control_->handle_worker_event(event);
-                                                  });
-                                                });
+      auto worker = worker::WorkerThread::start(worker_config(i), *identity_, worker_events());
       if (!worker) return complain(net::to_string(worker.error()));
       workers_.push_back(std::move(*worker));
     }
@@ -142,15 +190,72 @@ class MediaProcess {
     return true;
   }
 
-  bool open_control() {
-    crypto::SystemRandom random;
+  bool adopt_worker(net::UniqueFd socket) {
+    auto worker = worker::WorkerThread::adopt(worker_config(static_cast<uint32_t>(workers_.size())),
+                                              std::move(socket), *identity_, worker_events());
+    if (!worker) return complain(net::to_string(worker.error()));
+    workers_.push_back(std::move(*worker));
+    return true;
+  }
+
+  worker::WorkerThreadConfig worker_config(uint32_t index) const {
+    const auto port = static_cast<uint16_t>(options_.udp_port == 0 ? 0 : options_.udp_port + index);
+    return {.index = index,
+            .bind = {bind_, port},
+            .public_ips = public_ips_,
+            .clock = rtp::NtpClock(clock_at_, clock_ntp_),
+            .pin_to_core = options_.pin};
+  }
+
+  worker::WorkerThread::OnEvent worker_events() {
+    return [this](uint32_t, worker::Event event) {
+      loop_.post([this, event = std::move(event)] {
+        if (control_) control_->handle_worker_event(event);
+      });
+    };
+  }
+
+  bool open_control(bool takes_over) {
     auto control = worker::ControlServer::open(
         loop_, workers_,
-        {.socket_path = options_.socket, .build = HUITANG_VERSION, .node_id = crypto::make_token(random)},
+        {.socket_path = options_.socket,
+         .build = HUITANG_VERSION,
+         .node_id = node_id_,
+         .takes_over = takes_over,
+         .on_hand_over = [this](const v1::HandOver& wish, auto then) { hand_over(wish, then); }},
         [this] { loop_.call_after(core::Duration::millis(20), [this](core::Instant) { loop_.stop(); }); });
     if (!control) return complain(net::to_string(control.error()));
     control_ = std::move(*control);
     return true;
+  }
+
+  void hand_over(const v1::HandOver& wish, const std::function<void(const worker::HandOverOutcome&)>& then) {
+    if (hand_over_) return then({.refusal = "another hand-over is under way"});
+    if (wish.back() && !previous_) return then({.refusal = "no process was there before this one"});
+    worker::HandOverConfig config{.executable = wish.executable(), .arguments = words_};
+    if (wish.executable().empty()) config.executable = worker::own_executable();
+    // By this process's descriptor, since that of the child is closed before it becomes the executable.
+    if (wish.back())
+      config.executable = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(previous_.get());
+    config.arguments.insert(config.arguments.begin(), "media");
+    config.welcome.set_identity_pem(identity_->to_pem());
+    config.welcome.set_node_id(node_id_);
+    config.welcome.set_clock_at(clock_at_.to_nanos());
+    config.welcome.set_clock_ntp(clock_ntp_.bits());
+    hand_over_ = std::make_unique<worker::HandOver>(
+        loop_, workers_, *control_, std::move(config), [this, then](const worker::HandOverOutcome& outcome) {
+          then(outcome);
+          if (!outcome.refusal.empty()) return hand_over_.reset();
+          net::notify_service("MAINPID=" + std::to_string(outcome.pid));
+          if (watch_) watch_->fall_silent();
+          log_.info("handed over", {{"pid", outcome.pid},
+                                    {"build", outcome.build},
+                                    {"peers", outcome.peers},
+                                    {"frozen_us", outcome.frozen.to_micros()}});
+          control_->leave();
+          loop_.stop();
+        });
+    hand_over_->start();
   }
 
   bool complain(const std::string& what) {
@@ -161,14 +266,20 @@ class MediaProcess {
   static constexpr int kWantedReceiveBuffer = 4 << 20;
 
   MediaOptions options_;
+  std::vector<std::string> words_;
   net::Logger log_ = net::root_logger();
   core::IpAddress bind_;
   std::vector<core::IpAddress> public_ips_;
-  dtls::Identity identity_;
+  std::optional<dtls::Identity> identity_;
+  std::string node_id_;
+  net::UniqueFd previous_;  ///< executable of the process that handed over to this one
+  core::Instant clock_at_;  ///< with clock_ntp_: the clock of sender reports, the same through hand-overs
+  rtp::NtpTime clock_ntp_;
   net::EventLoop loop_;
   std::vector<std::unique_ptr<worker::WorkerThread>> workers_;
   std::unique_ptr<worker::ControlServer> control_;
   std::optional<MediaWatch> watch_;
+  std::unique_ptr<worker::HandOver> hand_over_;
 };
 
 }  // namespace
@@ -180,13 +291,13 @@ int run_media(std::span<char* const> args) {
   describe(app, options);
   std::vector<std::string> words(args.rbegin(), args.rend());
   try {
-    app.parse(words);
+    app.parse(words);  // empties them
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (!take_settings(app, options)) return 2;
   net::configure_log({.level = kLevels.at(options.log_level), .file = options.log_file});
-  return MediaProcess(options).run();
+  return MediaProcess(options, without_take_over({args.begin(), args.end()})).run();
 }
 
 }  // namespace huitang::app

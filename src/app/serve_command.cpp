@@ -1,6 +1,7 @@
 // `huitang serve`: the control plane of one box. Reads settings, holds the folder's lock, runs the server,
 // and looks after its children: the media process (detached) and, with --demo, three bots.
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -108,6 +109,12 @@ class Keeper {
   /// True when the ended process was this one.
   bool handle_end(Instant now, const api::ChildEnd& end) {
     if (end.pid != pid_) return false;
+    // In order: it was told to, or it has handed over to a process that is nobody's child and ends by Shutdown.
+    if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0) {
+      net::root_logger().info("child ended", {{"what", what_}, {"pid", pid_}, {"how", "in order"}});
+      pid_ = 0;
+      return true;
+    }
     net::root_logger().warn("child ended",
                             {{"what", what_}, {"pid", pid_}, {"how", api::describe_end(end.status)}});
     pid_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "worker/control_connection.h"
 #include "worker/snapshot.h"
 #include "worker/translate.h"
 
@@ -33,19 +34,15 @@ double cpu_seconds() {
 
 }  // namespace
 
-struct ControlServer::Connection {
-  uint64_t id = 0;
-  std::unique_ptr<net::FrameSocket> socket;
-  uint32_t version = 0;  ///< 0 before its hello
-};
-
 core::Result<std::unique_ptr<ControlServer>, core::Failure> ControlServer::open(
     net::EventLoop& loop, std::vector<std::unique_ptr<WorkerThread>>& workers, ControlConfig config,
     std::function<void()> on_shutdown) {
   std::unique_ptr<ControlServer> self(
       new ControlServer(loop, workers, std::move(config), std::move(on_shutdown)));
-  auto listener = net::FrameListener::listen(
-      loop, self->config_.socket_path, [raw = self.get()](net::UniqueFd fd) { raw->accept(std::move(fd)); });
+  const auto listen =
+      self->config_.takes_over ? &net::FrameListener::listen_beside : &net::FrameListener::listen;
+  auto listener = listen(loop, self->config_.socket_path,
+                         [raw = self.get()](net::UniqueFd fd) { raw->accept(std::move(fd)); });
   if (!listener) return core::err(listener.error());
   self->listener_ = std::move(*listener);
   self->health_timer_ =
@@ -93,6 +90,7 @@ void ControlServer::handle_frame(uint64_t id, core::Bytes frame) {
     log_.warn("control message not understood", {{"connection", id}, {"bytes", frame.size()}});
     return reply_error({id, 0}, v1::REFUSAL_CODE_BAD_REQUEST, "the frame is no MediaMessage");
   }
+  if (is_holding_) return held_.emplace_back(id, std::move(message)), void();
   dispatch(*it->second, message);
 }
 
@@ -112,11 +110,13 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kGetSnapshot: return on_get_snapshot(to, message.get_snapshot().detailed());
     case v1::MediaMessage::kGetPeerLog: return on_get_peer_log(to, message.get_peer_log());
     case v1::MediaMessage::kShutdown: return on_shutdown_request(to);
+    case v1::MediaMessage::kHandOver: return on_hand_over(connection, to, message.hand_over());
     case v1::MediaMessage::kWelcome:
     case v1::MediaMessage::kDone:
     case v1::MediaMessage::kError:
     case v1::MediaMessage::kPeerOpened:
     case v1::MediaMessage::kSnapshot:
+    case v1::MediaMessage::kHandedOver:
     case v1::MediaMessage::kPeerState:
     case v1::MediaMessage::kGroupSpeakers:
     case v1::MediaMessage::kSourceFlow:
@@ -151,11 +151,15 @@ void ControlServer::on_hello(Connection& connection, const v1::MediaMessage& mes
 
 template <class Work, class Then>
 void ControlServer::on_worker(uint32_t worker, Work work, Then then) {
+  ++in_flight_;
   workers_[worker]->post([this, alive = alive_, work = std::move(work), then = std::move(then)](
                              core::Instant now, Worker& w) mutable {
     auto result = work(now, w);
-    loop_.post([alive, result = std::move(result), then = std::move(then)]() mutable {
-      if (*alive) then(std::move(result));
+    loop_.post([this, alive, result = std::move(result), then = std::move(then)]() mutable {
+      if (!*alive) return;
+      then(std::move(result));
+      --in_flight_;
+      tell_quiet();
     });
   });
 }

@@ -12,8 +12,10 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
+#include "huitang/v1/handover.pb.h"
 #include "huitang/v1/media.pb.h"
 #include "net/event_loop.h"
 #include "net/frame_socket.h"
@@ -22,16 +24,31 @@
 
 namespace huitang::worker {
 
+/// What became of a wish for a hand-over.
+struct HandOverOutcome {
+  std::string refusal;  ///< empty: it was done
+  uint32_t pid = 0;
+  std::string build;
+  uint32_t peers = 0;
+  core::Duration frozen;
+};
+
 struct ControlConfig {
   std::string socket_path;
   std::string build;    ///< version text
-  std::string node_id;  ///< new for each process
+  std::string node_id;  ///< new for each process, kept through a hand-over
+  /// Another process is listening at the path: connections reach this one after replace_listener().
+  bool takes_over = false;
+  /// A client asked for a hand-over. Absent: refused.
+  std::function<void(const v1::HandOver& wish, std::function<void(const HandOverOutcome&)> then)>
+      on_hand_over;
 };
 
 class ControlServer {
  public:
   static constexpr uint32_t kVersionMin = 1;
-  static constexpr uint32_t kVersionMax = 1;
+  static constexpr uint32_t kVersionMax = 2;
+  static constexpr uint32_t kHandOverSince = 2;
   static constexpr size_t kMaxConnections = 8;
 
   /// Workers and loop outlive it. `on_shutdown` is called on the loop when a client asked for the end.
@@ -42,6 +59,19 @@ class ControlServer {
 
   /// On the loop's thread: an event of a worker, passed on to every client.
   void handle_worker_event(const Event& event);
+
+  // Hand-over. The process that gives: hold, then export_state, then leave or go_on.
+  /// Requests wait from now on; `when_quiet` is called on the loop once all earlier ones have been answered.
+  void hold(std::function<void()> when_quiet);
+  /// Takes up what waited.
+  void go_on();
+  v1::ControlState export_state() const;
+  /// The path and its clients are another process's now: what is written leaves, then connections close.
+  void leave();
+  // The process that takes: restore, then replace_listener.
+  /// Rows of peers that are not among `alive` are left out. False when the rows contradict each other.
+  bool restore(const v1::ControlState& state, const std::unordered_set<uint64_t>& alive);
+  core::Result<void, core::Failure> replace_listener();
 
  private:
   struct Connection;
@@ -85,6 +115,7 @@ class ControlServer {
   void on_get_snapshot(ReplyTo to, bool detailed);
   void on_get_peer_log(ReplyTo to, const v1::GetPeerLog& request);
   void on_shutdown_request(ReplyTo to);
+  void on_hand_over(const Connection& connection, ReplyTo to, const v1::HandOver& request);
 
   void reply(ReplyTo to, v1::MediaMessage message);
   void reply_done(ReplyTo to);
@@ -97,6 +128,7 @@ class ControlServer {
   /// Runs `work` on a worker and, with its result, `then` on this loop (unless this object is gone by then).
   template <class Work, class Then>
   void on_worker(uint32_t worker, Work work, Then then);
+  void tell_quiet();
 
   net::EventLoop& loop_;
   std::vector<std::unique_ptr<WorkerThread>>& workers_;
@@ -108,6 +140,10 @@ class ControlServer {
   std::unordered_map<uint64_t, PeerRow> peers_;
   std::unordered_map<uint64_t, Group> groups_;
   std::unordered_map<uint32_t, SourceRow> sources_;
+  size_t in_flight_ = 0;  ///< requests at workers
+  bool is_holding_ = false;
+  std::function<void()> when_quiet_;
+  std::vector<std::pair<uint64_t, v1::MediaMessage>> held_;  ///< by connection
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   net::TimerId health_timer_;
   net::Logger log_;

@@ -5,9 +5,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <deque>
+#include <future>
+#include <thread>
 
 #include "net/udp_socket.h"
+#include "worker/hand_over.h"
+#include "worker/take_over.h"
 #include "worker/test_client.h"
 
 namespace huitang::worker {
@@ -38,7 +43,7 @@ struct OnlineClient {
 class MediaNode : public ::testing::Test {
  protected:
   MediaNode() : path_(::testing::TempDir() + "huitang-control-test-" + std::to_string(::getpid()) + ".sock") {
-    const rtp::NtpClock clock(net::monotonic_now(), net::wall_now());
+    const rtp::NtpClock clock(clock_at_, clock_ntp_);
     for (uint32_t i = 0; i < 2; ++i) {
       auto worker =
           WorkerThread::start({.index = i, .bind = {kLoopback, 0}, .public_ips = {kLoopback}, .clock = clock},
@@ -104,7 +109,7 @@ class MediaNode : public ::testing::Test {
     message.mutable_hello()->set_version_max(3);
     const v1::MediaMessage answer = call(message);
     ASSERT_TRUE(answer.has_welcome()) << answer.ShortDebugString();
-    EXPECT_EQ(answer.welcome().version(), 1u);
+    EXPECT_EQ(answer.welcome().version(), 2u);
     EXPECT_EQ(answer.welcome().workers(), 2u);
     EXPECT_EQ(answer.welcome().udp_addresses_size(), 2);
   }
@@ -146,6 +151,8 @@ class MediaNode : public ::testing::Test {
     return call(message);
   }
 
+  const core::Instant clock_at_ = net::monotonic_now();
+  const rtp::NtpTime clock_ntp_ = rtp::NtpTime::from_wall(net::wall_now());
   std::string path_;
   dtls::Identity identity_ = dtls::Identity::generate(net::wall_now());
   dtls::Identity client_identity_ = dtls::Identity::generate(net::wall_now());
@@ -304,6 +311,149 @@ TEST_F(MediaNode, shutdown_is_answered_before_the_process_ends) {
   message.mutable_shutdown();
   EXPECT_TRUE(call(message).has_done());
   EXPECT_TRUE(shutdown_asked_);
+}
+
+TEST_F(MediaNode, requests_wait_while_it_is_held_and_are_answered_afterwards) {
+  hello();
+  bool quiet = false;
+  control_->hold([&] { quiet = true; });
+  ASSERT_TRUE(run_until([&] { return quiet; }));
+  v1::MediaMessage ask;
+  ask.set_id(77);
+  ask.mutable_get_snapshot();
+  const std::string bytes = ask.SerializeAsString();
+  socket_->send(core::as_bytes(bytes));
+  const auto answered = [this] {
+    return std::ranges::any_of(inbox_, [](const v1::MediaMessage& m) { return m.reply_to() == 77; });
+  };
+  for (int i = 0; i < 30; ++i) loop_.run_once(Duration::millis(1));
+  EXPECT_FALSE(answered());
+  control_->go_on();
+  EXPECT_TRUE(run_until(answered));
+}
+
+TEST_F(MediaNode, a_hand_over_is_refused_where_nobody_can_do_it) {
+  hello();
+  v1::MediaMessage ask;
+  ask.mutable_hand_over();
+  EXPECT_TRUE(call(ask).has_error());
+}
+
+/// The process that takes over, as far as it matters here: on a thread, with workers of its own.
+class Successor {
+ public:
+  explicit Successor(net::UniqueFd channel)
+      : thread_([this, fd = channel.release()] { run(net::UniqueFd(fd)); }) {}
+  ~Successor() {
+    thread_.join();
+    workers_.clear();
+  }
+  bool is_running() const { return is_running_; }
+  size_t peers() const { return peers_; }
+  uint64_t packets_in() {
+    std::promise<uint64_t> promise;
+    workers_[0]->post(
+        [&](core::Instant, Worker&) { promise.set_value(workers_[0]->figures().socket_in.datagrams_in); });
+    return promise.get_future().get();
+  }
+
+ private:
+  void run(net::UniqueFd channel) {
+    TakeOver take_over(std::move(channel));
+    auto inherited = take_over.greet("successor");
+    ASSERT_TRUE(inherited) << inherited.error();
+    identity_.emplace(std::move(inherited->identity));
+    for (uint32_t i = 0; i < inherited->sockets.size(); ++i) {
+      WorkerThreadConfig config{.index = i, .bind = {kLoopback, 0}, .public_ips = {kLoopback}};
+      config.clock = rtp::NtpClock(inherited->clock_at, inherited->clock_ntp);
+      auto worker =
+          WorkerThread::adopt(config, std::move(inherited->sockets[i]), *identity_, [](uint32_t, Event) {});
+      ASSERT_TRUE(worker);
+      workers_.push_back(std::move(*worker));
+    }
+    const auto rows = take_over.take_state(workers_);
+    ASSERT_TRUE(rows) << rows.error();
+    peers_ = rows->peers.size();
+    ASSERT_TRUE(take_over.await_go(peers_));
+    for (auto& worker : workers_) worker->start();
+    is_running_ = true;
+  }
+
+  std::optional<dtls::Identity> identity_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  std::atomic<size_t> peers_{0};
+  std::atomic<bool> is_running_{false};
+  std::thread thread_;
+};
+
+TEST_F(MediaNode, hands_over_to_another_set_of_threads_while_sound_flows_through_real_sockets) {
+  hello();
+  add_client(1);
+  add_client(1);
+  ASSERT_TRUE(bind(*clients_[0], 42, 1).has_done());
+  v1::MediaMessage group;
+  group.mutable_set_group()->set_group(1);
+  for (const uint64_t peer : {1, 2}) group.mutable_set_group()->add_listeners(peer);
+  ASSERT_TRUE(call(group).has_done());
+  bot::SyntheticAudio audio({.ssrc = 5, .payload_type = sdp::kOfferOpus});
+  const auto hear = [&](size_t packets) {
+    TestClient& listener = clients_[1]->client;
+    const size_t before = listener.count_of(42);
+    return run_until([&] {
+      clients_[0]->send(clients_[0]->client.seal(audio.next(net::monotonic_now()), "0", {}));
+      return listener.count_of(42) >= before + packets;
+    });
+  };
+  ASSERT_TRUE(hear(30));
+
+  HandOverChannel::Pair pair = HandOverChannel::make_pair();
+  Successor successor(std::move(pair.theirs));
+  HandOverConfig config;
+  config.welcome.set_identity_pem(identity_.to_pem());
+  config.welcome.set_clock_at(clock_at_.to_nanos());
+  config.welcome.set_clock_ntp(clock_ntp_.bits());
+  std::optional<HandOverOutcome> outcome;
+  HandOver hand_over(loop_, workers_, *control_, std::move(config),
+                     [&](const HandOverOutcome& o) { outcome = o; });
+  hand_over.start_with(std::move(pair.ours), 0);
+  ASSERT_TRUE(run_until([&] { return outcome.has_value(); }));
+  ASSERT_EQ(outcome->refusal, "");
+  EXPECT_EQ(outcome->peers, 2u);
+  EXPECT_EQ(outcome->build, "successor");
+  ASSERT_TRUE(run_until([&] { return successor.is_running(); }));
+  const uint64_t packets_in = successor.packets_in();
+  ASSERT_TRUE(hear(100));
+  EXPECT_GT(successor.packets_in(), packets_in + 50);
+  for (const auto& client : clients_) EXPECT_EQ(client->client.transport().counters().dropped_in, 0u);
+  std::map<uint32_t, uint16_t> last;
+  for (const SeenPacket& p : clients_[1]->client.seen()) {
+    if (last.contains(p.ssrc)) {
+      EXPECT_EQ(static_cast<uint16_t>(last[p.ssrc] + 1), p.sequence_number);
+    }
+    last[p.ssrc] = p.sequence_number;
+  }
+}
+
+TEST_F(MediaNode, goes_on_as_before_when_its_successor_vanishes) {
+  hello();
+  add_client(1);
+  HandOverChannel::Pair pair = HandOverChannel::make_pair();
+  std::optional<HandOverOutcome> outcome;
+  HandOver hand_over(loop_, workers_, *control_, {}, [&](const HandOverOutcome& o) { outcome = o; });
+  hand_over.start_with(std::move(pair.ours), 0);
+  HandOverChannel successor(std::move(pair.theirs), HandOverChannel::kMaxStateFrame);
+  v1::HandOverMessage message;
+  message.mutable_hello()->set_version_min(1);
+  message.mutable_hello()->set_version_max(5);
+  ASSERT_TRUE(successor.send(message, Duration::seconds(1)));
+  ASSERT_TRUE(run_until([&] { return successor.poll().has_value() && *successor.poll() == std::nullopt; }));
+  message.mutable_refused()->set_reason("not today");
+  ASSERT_TRUE(successor.send(message, Duration::seconds(1)));
+  ASSERT_TRUE(run_until([&] { return outcome.has_value(); }));
+  EXPECT_NE(outcome->refusal.find("not today"), std::string::npos);
+  v1::MediaMessage ask;
+  ask.mutable_get_snapshot();
+  EXPECT_EQ(call(ask).snapshot().peers_size(), 1);
 }
 
 }  // namespace

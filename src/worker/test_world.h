@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -19,6 +20,7 @@ using core::Duration;
 using core::Instant;
 
 inline const core::SocketAddress kNode{core::IpAddress::v4(192, 0, 2, 1), 5000};
+inline constexpr Instant kStart = Instant::from_nanos(1'000'000'000'000);
 inline constexpr uint32_t kMicrophone = 11, kCamera = 12;
 
 class QueueOut final : public PacketOut {
@@ -44,12 +46,10 @@ class QueueOut final : public PacketOut {
 
 class WorkerWithClients : public ::testing::Test {
  protected:
-  WorkerWithClients() : worker_(now_, config(), identity_, *backend_, random_, out_) {}
-
   WorkerConfig config() const {
     WorkerConfig c;
     c.addresses = {kNode};
-    c.clock = rtp::NtpClock(now_, core::WallTime::from_unix_millis(1'700'000'000'000));
+    c.clock = rtp::NtpClock(kStart, core::WallTime::from_unix_millis(1'700'000'000'000));
     c.slab.buffers = 2048;
     c.forwarder.history_packets = 1024;
     return c;
@@ -140,13 +140,13 @@ class WorkerWithClients : public ::testing::Test {
   void send_sender_report(TestClient& client) {
     std::array<uint8_t, 200> room;
     rtp::CompoundWriter writer(room);
-    const auto wall = rtp::NtpTime::from_wall(core::WallTime::from_unix_millis(1'700'000'000'000)) +
-                      (now_ - Instant::from_nanos(1'000'000'000'000));
+    const auto wall =
+        rtp::NtpTime::from_wall(core::WallTime::from_unix_millis(1'700'000'000'000)) + (now_ - kStart);
     writer.add_sender_report({.ssrc = 1001, .ntp = wall, .rtp_timestamp = 48'000});
     to_worker(client.address(), client.seal_rtcp(writer.written()));
   }
 
-  Instant now_ = Instant::from_nanos(1'000'000'000'000);
+  Instant now_ = kStart;
   core::SeededRandom random_{1};
   dtls::Identity identity_ = dtls::Identity::generate(core::WallTime::from_unix_millis(1'700'000'000'000));
   dtls::Identity client_identity_ =
@@ -156,7 +156,8 @@ class WorkerWithClients : public ::testing::Test {
   QueueOut out_;
   core::IpAddress local_address_;  ///< as the socket reports it
   std::function<bool(const core::Transmit&)> drop_;
-  Worker worker_;
+  std::optional<Worker> held_{std::in_place, now_, config(), identity_, *backend_, random_, out_};
+  Worker& worker_ = *held_;  ///< what held_ holds, also after another took its place
   std::vector<std::unique_ptr<TestClient>> clients_;
   bot::SyntheticVideo video_{{.ssrc = 2001, .payload_type = sdp::kOfferVp8, .frame_bytes = 5000}};
   bot::SyntheticAudio audio_{{.ssrc = 1001, .payload_type = sdp::kOfferOpus}};

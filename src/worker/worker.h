@@ -26,6 +26,8 @@
 #include "rtp/ntp_time.h"
 #include "sfu/forwarder.h"
 #include "srtp/backend.h"
+#include "worker/counters.h"
+#include "worker/hand_over_state.h"
 #include "worker/ingress_guard.h"
 #include "worker/load_governor.h"
 #include "worker/packet_out.h"
@@ -82,19 +84,6 @@ struct PeerSlots {
   std::vector<sfu::SlotSnapshot> slots;
 };
 
-struct WorkerCounters {
-  uint64_t datagrams_in = 0;
-  uint64_t unattributed = 0;   ///< from an unknown address, and no check for a fragment of ours
-  uint64_t unbound_media = 0;  ///< media on a line that serve has given no number
-  uint64_t malformed_rtcp = 0;
-  uint64_t slab_exhausted = 0;  ///< media dropped for want of a buffer
-  uint64_t unsealed = 0;        ///< forwarded copies for a peer that cannot send at the moment
-  uint64_t packets_sealed = 0;
-  uint64_t dropped_events = 0;
-  uint64_t refused_full = 0;   ///< peers turned away: the cap, or the load
-  uint64_t shed_pictures = 0;  ///< media of pictures left unopened to catch up (IngressGuard)
-};
-
 class Worker {
  public:
   static constexpr size_t kMaxEvents = 10'000;
@@ -139,6 +128,14 @@ class Worker {
   std::vector<PeerLogCopy> copy_logs(peer::PeerId id) const;
   std::vector<peer::Peer::Snapshot> snapshot_peers() const;
   std::vector<PeerSlots> snapshot_slots() const;
+
+  /// Some client may still need an answer to its DTLS handshake, which only this process can give.
+  bool has_open_handshake(core::Instant now) const;
+  /// After a turn. Peers that cannot go on in another process are left out.
+  WorkerHandOver export_state(core::Instant now) const;
+  /// Once, on a new worker with the clock of the one before: goes on where that one stopped. After an error
+  /// (English, for the log) the worker is of no use.
+  core::Result<void, std::string> restore(core::Instant now, WorkerHandOver state);
   bool is_consistent() const;
 
  private:
@@ -157,6 +154,8 @@ class Worker {
   void drain_peer(core::Instant now, PeerEntry& entry);
   void handle_peer_event(core::Instant now, PeerEntry& entry, const peer::Event& event);
   void register_receiver(core::Instant now, PeerEntry& entry);
+  bool restore_peer(core::Instant now, PeerEntryHandOver& state);
+  void drop_orphans(core::Instant now, const sfu::ForwarderState& state);
   void forget_addresses(PeerEntry& entry);
   void run_timers(core::Instant now);
   void send_receiver_report(core::Instant now, PeerEntry& entry);

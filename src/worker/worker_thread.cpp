@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "net/clock.h"
@@ -33,6 +35,38 @@ void pin_this_thread(uint32_t n) {
   }
 }
 
+net::UdpSocket::Counters sum(net::UdpSocket::Counters a, const net::UdpSocket::Counters& b) {
+  a.receive_calls += b.receive_calls;
+  a.messages_in += b.messages_in;
+  a.datagrams_in += b.datagrams_in;
+  a.bytes_in += b.bytes_in;
+  a.truncated_in += b.truncated_in;
+  a.errors_in += b.errors_in;
+  a.overflow_in += b.overflow_in;  // the kernel's own total of the socket, so it is not handed over
+  return a;
+}
+
+net::SendBatch::Counters sum(net::SendBatch::Counters a, const net::SendBatch::Counters& b) {
+  a.datagrams += b.datagrams;
+  a.bytes += b.bytes;
+  a.runs += b.runs;
+  a.calls += b.calls;
+  a.blocked += b.blocked;
+  a.refused += b.refused;
+  a.gso_fallbacks += b.gso_fallbacks;
+  return a;
+}
+
+/// For tests: a fault of this name is planted in this process. Never true in a release build.
+bool has_planted_fault([[maybe_unused]] const char* name) {
+#ifdef HUITANG_DCHECKS
+  const char* fault = std::getenv("HUITANG_FAULT");
+  return fault != nullptr && std::strcmp(fault, name) == 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 class WorkerThread::SocketOut final : public PacketOut {
@@ -54,8 +88,26 @@ core::Result<std::unique_ptr<WorkerThread>, core::Failure> WorkerThread::start(
   if (!socket) return core::err(socket.error());
   std::unique_ptr<WorkerThread> self(
       new WorkerThread(config, std::move(*socket), identity, std::move(on_event)));
-  self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  self->start();
   return self;
+}
+
+core::Result<std::unique_ptr<WorkerThread>, core::Failure> WorkerThread::adopt(
+    const WorkerThreadConfig& config, net::UniqueFd fd, const dtls::Identity& identity, OnEvent on_event) {
+  auto socket = net::UdpSocket::adopt(std::move(fd));
+  if (!socket) return core::err(socket.error());
+  return std::unique_ptr<WorkerThread>(
+      new WorkerThread(config, std::move(*socket), identity, std::move(on_event)));
+}
+
+core::Result<void, std::string> WorkerThread::restore(core::Instant now, WorkerHandOver state) {
+  inherited_in_ = state.socket_in;
+  inherited_out_ = state.socket_out;
+  return worker_->restore(now, std::move(state));
+}
+
+void WorkerThread::start() {
+  thread_ = std::thread([this] { run(); });
 }
 
 WorkerThread::WorkerThread(const WorkerThreadConfig& config, net::UdpSocket socket,
@@ -77,23 +129,49 @@ WorkerThread::WorkerThread(const WorkerThreadConfig& config, net::UdpSocket sock
 
 WorkerThread::~WorkerThread() {
   loop_.stop();
+  if (is_frozen_) retire();
   if (thread_.joinable()) thread_.join();
 }
 
 void WorkerThread::post(Command command) {
-  loop_.post([this, command = std::move(command)] { command(loop_.now(), *worker_); });
+  loop_.post([this, command = std::move(command)] {
+    if (!is_retired_) command(loop_.now(), *worker_);
+  });
+}
+
+void WorkerThread::freeze(Command look) {
+  is_frozen_ = true;
+  post([this, look = std::move(look)](core::Instant now, Worker& worker) {
+    turn(now);
+    look(now, worker);
+    is_frozen_.wait(true);
+  });
+}
+
+void WorkerThread::thaw() { end_freeze(); }
+
+void WorkerThread::retire() {
+  is_retired_ = true;
+  end_freeze();
+}
+
+void WorkerThread::end_freeze() {
+  is_frozen_ = false;
+  is_frozen_.notify_all();
 }
 
 void WorkerThread::run() {
   ::pthread_setname_np(::pthread_self(), ("worker " + std::to_string(config_.index)).c_str());
   if (config_.pin_to_core) pin_this_thread(config_.index);
-  loop_.watch(socket_.fd(), {}, [this](core::Instant now, net::Readiness) { receive(now); });
+  if (!has_planted_fault("deaf"))
+    loop_.watch(socket_.fd(), {}, [this](core::Instant now, net::Readiness) { receive(now); });
   loop_.set_turn_handler([this](core::Instant now) { return turn(now); });
   loop_.run();
   loop_.unwatch(socket_.fd());
 }
 
 void WorkerThread::receive(core::Instant now) {
+  if (is_retired_) return;
   const Ingress mode = guard_.mode(now);
   bool is_empty = false;
   for (int i = mode == Ingress::Full ? kReceivesPerTurn : kReceivesToCatchUp; i > 0 && !is_empty; --i) {
@@ -107,6 +185,7 @@ void WorkerThread::receive(core::Instant now) {
 }
 
 std::optional<core::Instant> WorkerThread::turn(core::Instant now) {
+  if (is_retired_) return std::nullopt;
   const auto next = worker_->handle_turn(now);
   if (now >= worker_->load_deadline()) {
     const uint64_t lost = socket_.counters().overflow_in + batch_.counters().blocked;
@@ -118,8 +197,19 @@ std::optional<core::Instant> WorkerThread::turn(core::Instant now) {
 }
 
 WorkerFigures WorkerThread::figures() const {
-  return {worker_->counters(), worker_->forwarder().counters(), socket_.counters(),
-          batch_.counters(),   worker_->peer_count(),           worker_->load()};
+  return {worker_->counters(),
+          worker_->forwarder().counters(),
+          sum(inherited_in_, socket_.counters()),
+          sum(inherited_out_, batch_.counters()),
+          worker_->peer_count(),
+          worker_->load()};
+}
+
+WorkerHandOver WorkerThread::export_state(core::Instant now) const {
+  WorkerHandOver state = worker_->export_state(now);
+  state.socket_in = sum(inherited_in_, socket_.counters());
+  state.socket_out = sum(inherited_out_, batch_.counters());
+  return state;
 }
 
 }  // namespace huitang::worker

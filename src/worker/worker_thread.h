@@ -2,6 +2,7 @@
 // runs there.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -47,6 +48,15 @@ class WorkerThread {
   static core::Result<std::unique_ptr<WorkerThread>, core::Failure> start(const WorkerThreadConfig& config,
                                                                           const dtls::Identity& identity,
                                                                           OnEvent on_event);
+  /// With the bound socket of the process before this one, from which nothing is read before start().
+  static core::Result<std::unique_ptr<WorkerThread>, core::Failure> adopt(const WorkerThreadConfig& config,
+                                                                          net::UniqueFd socket,
+                                                                          const dtls::Identity& identity,
+                                                                          OnEvent on_event);
+  /// Before start(): takes over what the worker of that process was.
+  core::Result<void, std::string> restore(core::Instant now, WorkerHandOver state);
+  /// Starts the thread of an adopted worker.
+  void start();
   /// Stops and joins.
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
@@ -58,14 +68,25 @@ class WorkerThread {
   const std::vector<core::SocketAddress>& addresses() const { return addresses_; }
   int receive_buffer() const { return socket_.receive_buffer(); }
   const char* cipher() const { return backend_->name(); }
+  int socket() const { return socket_.fd(); }
   /// On the worker's thread only (inside a Command).
   WorkerFigures figures() const;
+  WorkerHandOver export_state(core::Instant now) const;
+
+  /// Ends the turn under way, so that all that is due has left, lets `look` see the worker, and then stands
+  /// still: nothing is read, sent or done until thaw() or retire(). `look` runs on the worker's thread.
+  void freeze(Command look);
+  /// Goes on as if nothing had been.
+  void thaw();
+  /// Frozen: never does anything again; another process has taken over.
+  void retire();
 
  private:
   class SocketOut;
   WorkerThread(const WorkerThreadConfig& config, net::UdpSocket socket, const dtls::Identity& identity,
                OnEvent on_event);
   void run();
+  void end_freeze();
   void receive(core::Instant now);
   std::optional<core::Instant> turn(core::Instant now);
 
@@ -81,6 +102,10 @@ class WorkerThread {
   std::unique_ptr<Worker> worker_;
   std::vector<Datagram> datagrams_;
   IngressGuard guard_;
+  net::UdpSocket::Counters inherited_in_;  ///< of the processes before this one
+  net::SendBatch::Counters inherited_out_;
+  std::atomic<bool> is_frozen_{false};
+  std::atomic<bool> is_retired_{false};
   std::thread thread_;
 };
 
