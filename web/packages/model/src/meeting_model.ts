@@ -219,8 +219,19 @@ export class MeetingModel {
     this.board.dismiss(id);
   }
 
-  tellLinkCopied(): void {
-    this.board.add({ key: 'linkCopied' });
+  /** What others open to come in; the chair's own with the token that makes them chair as well. */
+  linkToShare(whose: 'participants' | 'chair', pageAddress: string): string {
+    const link = this.state.conference?.link || pageAddress.replace(/[?#].*$/, '');
+    return whose === 'chair' ? `${link}#invite=${this.config.invite}` : link;
+  }
+
+  /** Whether this page was opened by the chair's link: whoever was made chair later has no token to pass on. */
+  hasChairLink(): boolean {
+    return this.config.invite !== '';
+  }
+
+  tellLinkCopied(whose: 'participants' | 'chair'): void {
+    this.board.add({ key: whose === 'chair' ? 'chairLinkCopied' : 'linkCopied' });
   }
 
   /** Shows a slot in an element for as long as it is on the page. */

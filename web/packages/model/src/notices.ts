@@ -14,7 +14,7 @@ export interface Notice {
 
 export type NoticeText =
   | { readonly key: 'joined' | 'left' | 'handRaised' | 'shareStarted' | 'shareStopped' | 'removed'; readonly name: string }
-  | { readonly key: 'youWereMuted' | 'youAreChair' | 'locked' | 'unlocked' | 'youAreAlone' | 'speakingWhileMuted' | 'linkCopied' | 'yourShareStopped' | 'backOnline' | 'commandUnknown' | 'chatUnknown' }
+  | { readonly key: 'youWereMuted' | 'youAreChair' | 'locked' | 'unlocked' | 'youAreAlone' | 'speakingWhileMuted' | 'linkCopied' | 'chairLinkCopied' | 'yourShareStopped' | 'backOnline' | 'commandUnknown' | 'chatUnknown' }
   | { readonly key: 'chat'; readonly name: string; readonly text: string }
   | { readonly key: 'refused'; readonly code: RefusalName };
 

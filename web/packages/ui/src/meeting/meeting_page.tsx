@@ -30,10 +30,11 @@ export function MeetingPage({ meeting }: { readonly meeting: MeetingModel }) {
   const openShortcuts = useCallback(() => setSheet('shortcuts'), []);
   useShortcuts(meeting, openShortcuts);
   usePageVisibility(meeting);
-  const copyLink = () => {
-    const link = meeting.store.getState().conference?.link || location.href.replace(/[?#].*$/, '');
-    void navigator.clipboard?.writeText(link).then(() => meeting.tellLinkCopied());
+  const copy = (whose: 'participants' | 'chair') => {
+    void navigator.clipboard?.writeText(meeting.linkToShare(whose, location.href)).then(() => meeting.tellLinkCopied(whose));
   };
+  const copyLink = () => copy('participants');
+  const copyChairLink = () => copy('chair');
   const message = (id: string) => {
     setChatTo(id);
     meeting.showPanel('chat');
@@ -46,11 +47,11 @@ export function MeetingPage({ meeting }: { readonly meeting: MeetingModel }) {
         <div className="ht-over">
           <ConnectionBanner meeting={meeting} />
           <MyShare meeting={meeting} />
-          <AloneCard meeting={meeting} onCopyLink={copyLink} />
+          <AloneCard meeting={meeting} onCopyLink={copyLink} onCopyChairLink={copyChairLink} />
         </div>
         <Notices meeting={meeting} />
       </main>
-      {panel === 'participants' && <ParticipantsPanel meeting={meeting} onMessage={message} />}
+      {panel === 'participants' && <ParticipantsPanel meeting={meeting} onMessage={message} onCopyChairLink={copyChairLink} />}
       {panel === 'chat' && <ChatPanel meeting={meeting} to={chatTo} onTo={setChatTo} />}
       <Bar meeting={meeting} onEnd={() => setSheet('end')} onSettings={() => setSheet('settings')} onShortcuts={openShortcuts} />
       <UnmuteQuestion meeting={meeting} />

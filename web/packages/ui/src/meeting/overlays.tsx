@@ -8,6 +8,7 @@ import { groupDigits } from '../landing/landing_page';
 import { Button, IconButton } from '../parts/button';
 import { cx } from '../parts/cx';
 import { Dialog } from '../parts/dialog';
+import { ChairLinkButton } from './chair_link_button';
 
 function wordsOf(t: Translate, text: NoticeText): string {
   switch (text.key) {
@@ -29,6 +30,7 @@ function wordsOf(t: Translate, text: NoticeText): string {
     case 'youAreAlone':
     case 'speakingWhileMuted':
     case 'linkCopied':
+    case 'chairLinkCopied':
     case 'yourShareStopped':
     case 'backOnline':
     case 'commandUnknown':
@@ -123,7 +125,13 @@ export function UnmuteQuestion({ meeting }: { readonly meeting: MeetingModel }) 
   );
 }
 
-export function AloneCard({ meeting, onCopyLink }: { readonly meeting: MeetingModel; readonly onCopyLink: () => void }) {
+export interface AloneCardProps {
+  readonly meeting: MeetingModel;
+  readonly onCopyLink: () => void;
+  readonly onCopyChairLink: () => void;
+}
+
+export function AloneCard({ meeting, onCopyLink, onCopyChairLink }: AloneCardProps) {
   const t = useText();
   const isAlone = useStore(meeting.store, (state) => state.participants.length === 1);
   const number = useStore(meeting.store, (state) => state.conference?.number);
@@ -136,6 +144,7 @@ export function AloneCard({ meeting, onCopyLink }: { readonly meeting: MeetingMo
       <Button tone="primary" icon={<Copy size={18} aria-hidden />} onClick={onCopyLink}>
         {t('meeting.copyLink')}
       </Button>
+      <ChairLinkButton meeting={meeting} onCopy={onCopyChairLink} />
     </section>
   );
 }

@@ -5,14 +5,19 @@ import { useStore } from 'zustand';
 import { useText } from '../i18n';
 import { Avatar } from '../parts/avatar';
 import { IconButton } from '../parts/button';
+import { ChairLinkButton } from './chair_link_button';
 import { MutedIcon } from './tile_view';
 
-export interface ParticipantsPanelProps {
+interface PanelParts {
   readonly meeting: MeetingModel;
   readonly onMessage: (id: string) => void;
 }
 
-export function ParticipantsPanel({ meeting, onMessage }: ParticipantsPanelProps) {
+export interface ParticipantsPanelProps extends PanelParts {
+  readonly onCopyChairLink: () => void;
+}
+
+export function ParticipantsPanel({ meeting, onMessage, onCopyChairLink }: ParticipantsPanelProps) {
   const t = useText();
   const [wanted, setWanted] = useState('');
   const participants = useStore(meeting.store, (state) => state.participants);
@@ -35,11 +40,14 @@ export function ParticipantsPanel({ meeting, onMessage }: ParticipantsPanelProps
         ))}
       </ul>
       {shown.length === 0 && <p className="ht-hint ht-panel-empty">{t('participants.none')}</p>}
+      <div className="ht-panel-foot">
+        <ChairLinkButton meeting={meeting} onCopy={onCopyChairLink} />
+      </div>
     </aside>
   );
 }
 
-interface PersonRowProps extends ParticipantsPanelProps {
+interface PersonRowProps extends PanelParts {
   readonly person: Participant;
   readonly isMe: boolean;
   readonly isMeChair: boolean;
