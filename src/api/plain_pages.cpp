@@ -18,16 +18,27 @@ std::string page(std::string_view title, std::string_view body, std::string_view
 
 }  // namespace
 
-const std::string_view kPlainStyle = R"(:root { color-scheme: light dark; }
-body { font: 17px/1.6 system-ui, "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; margin: 0; }
-main { max-width: 46rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+const std::string_view kPlainStyle = R"(:root { color-scheme: light dark; --bg: #f3f5f8;
+  --surface: #fff; --line: #d5dbe3; --text: #18222e; --text-2: #4d5a69; --link: #1a5fb4; --button: #1a5fb4; }
+@media (prefers-color-scheme: dark) {
+  :root { --bg: #11161c; --surface: #1a2129; --line: #303b47; --text: #e9eef4; --text-2: #a9b6c4; --link: #7fb2ff;
+    --button: #2c6fce; }
+}
+body { margin: 0; padding: 1.5rem 1rem 3rem; background: var(--bg); color: var(--text);
+  font: 17px/1.6 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+main { box-sizing: border-box; max-width: 48rem; margin: 0 auto; padding: 1.5rem clamp(1.1rem, 4vw, 2.5rem) 2rem;
+  border: 1px solid var(--line); border-radius: 14px; background: var(--surface); }
+h1 { margin: .3rem 0 1rem; font-size: 1.6rem; line-height: 1.3; } h2 { margin: 1.8rem 0 .4rem; font-size: 1.15rem; }
+p { margin: .6rem 0; } ol, ul { margin: .4rem 0; padding-left: 1.5rem; } li { margin: .25rem 0; }
 code { font: 0.95em ui-monospace, monospace; overflow-wrap: anywhere; }
-a.button { display: inline-block; padding: .7rem 1.4rem; border-radius: .5rem; background: #1557b0; color: #fff;
-  text-decoration: none; }
-a:focus-visible { outline: 3px solid #f0a020; outline-offset: 2px; }
-[lang=en] { opacity: .85; }
-section[lang=en] { border-top: 1px solid #8888; margin-top: 3rem; }
+.print code { display: block; max-width: calc(48ch + 1px); line-height: 1.5; } /* sixteen bytes a line, or eight */
+@media (max-width: 34rem) { .print code { max-width: calc(24ch + 1px); } }
+a { color: var(--link); }
+a.button { display: inline-block; margin: .4rem 0; padding: .6rem 1.4rem; border-radius: 8px; background: var(--button);
+  color: #fff; text-decoration: none; font-weight: 600; }
+a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+p[lang=en] { color: var(--text-2); }
+section[lang=en] { margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 )";
 
 const std::string_view kAdminLinkScript = R"("use strict";
@@ -41,7 +52,7 @@ else fetch("/api/admin-session", {
 )";
 
 std::string trust_page(std::string_view fingerprint) {
-  const std::string print = "<p><code>" + std::string(fingerprint) + "</code></p>\n";
+  const std::string print = "<p class=\"print\"><code>" + std::string(fingerprint) + "</code></p>\n";
   return page(
       "信任本机证书 · Trust this box",
       R"(<h1>让浏览器信任这台会议服务器</h1>

@@ -38,6 +38,8 @@ export function JoinPage({ meeting, number }: JoinPageProps) {
   );
 }
 
+const EMPTY_PREVIEW = { opening: 'join.cameraOpening', failed: 'join.cameraFailed', closed: 'join.cameraIsOff' } as const;
+
 function Preview({ devices }: { readonly devices: DeviceModel }) {
   const t = useText();
   const { microphone, camera, microphoneOn, cameraOn, preferences } = useStore(devices.store);
@@ -48,7 +50,7 @@ function Preview({ devices }: { readonly devices: DeviceModel }) {
       ) : (
         <div className="ht-preview-empty">
           {preferences.name === '' ? <VideoOff size={48} aria-hidden /> : <Avatar name={preferences.name} size="large" />}
-          <p>{camera.kind === 'opening' ? t('join.cameraOpening') : t('join.cameraIsOff')}</p>
+          <p>{t(EMPTY_PREVIEW[camera.kind])}</p>
         </div>
       )}
       <div className="ht-preview-bar">
