@@ -59,8 +59,11 @@ export function EndQuestion({ onEnd, onClose }: { readonly onEnd: () => void; re
     <Dialog title={t('end.title')} question onClose={onClose}>
       <p>{t('end.text')}</p>
       <div className="ht-dialog-actions">
-        <Button onClick={onClose}>{t('app.cancel')}</Button>
-        <Button tone="danger" data-autofocus onClick={onEnd}>
+        {/* A stray Enter must not end what cannot be brought back. */}
+        <Button data-autofocus onClick={onClose}>
+          {t('app.cancel')}
+        </Button>
+        <Button tone="danger" onClick={onEnd}>
           {t('end.confirm')}
         </Button>
       </div>
