@@ -252,6 +252,9 @@ TEST(Text, counts_code_points_and_refuses_broken_utf8) {
 TEST(Text, trims_and_finds_what_is_not_printable) {
   EXPECT_EQ(trimmed(" \t会 堂\xE3\x80\x80\n"), "会 堂");
   EXPECT_EQ(trimmed(" \xE3\x80\x80 "), "");
+  for (const char* blank : {"", " ", "\xC2\xA0", "\xE2\x80\x8B", "\xE3\x85\xA4", "\xE2\xA0\x80\xE2\x80\x8F"})
+    EXPECT_FALSE(is_visible(blank)) << blank;
+  EXPECT_TRUE(is_visible("\xC2\xA0会"));
   EXPECT_TRUE(is_printable("a\n\tb", true));
   EXPECT_FALSE(is_printable("a\nb", false));
   EXPECT_FALSE(is_printable("a\x1b[31m", true));

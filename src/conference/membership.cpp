@@ -9,7 +9,8 @@ namespace {
 
 Verdict check_name(const Turn& turn, const std::string& name) {
   const auto chars = count_chars(name);
-  if (!chars || *chars == 0 || *chars > turn.info().settings.limits.name_chars || !is_printable(name, false))
+  if (!chars || *chars > turn.info().settings.limits.name_chars || !is_visible(name) ||
+      !is_printable(name, false))
     return refuse(v1::REFUSAL_CODE_BAD_REQUEST, "name empty, too long, or with characters not allowed");
   return {};
 }

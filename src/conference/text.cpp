@@ -1,5 +1,6 @@
 #include "conference/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -30,6 +31,36 @@ CodePoint next_code_point(std::string_view text) {
 
 bool is_control(uint32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); }
 bool turns_direction(uint32_t c) { return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); }
+
+struct Range {
+  uint32_t first, last;
+};
+// Unicode: White_Space, Default_Ignorable_Code_Point, and the blank Braille pattern.
+constexpr std::array<Range, 18> kInvisible{{
+    {0x00, 0x20},
+    {0x7F, 0xA0},
+    {0xAD, 0xAD},
+    {0x34F, 0x34F},
+    {0x61C, 0x61C},
+    {0x115F, 0x1160},
+    {0x1680, 0x1680},
+    {0x17B4, 0x17B5},
+    {0x180B, 0x180F},
+    {0x2000, 0x200F},
+    {0x2028, 0x202F},
+    {0x205F, 0x206F},
+    {0x2800, 0x2800},
+    {0x3000, 0x3000},
+    {0x3164, 0x3164},
+    {0xFE00, 0xFE0F},
+    {0xFEFF, 0xFEFF},
+    {0xFFA0, 0xFFA0},
+}};
+bool is_invisible(uint32_t c) {
+  if (c >= 0xE0000 && c <= 0xE0FFF) return true;
+  return std::ranges::any_of(kInvisible,
+                             [&](const Range& range) { return c >= range.first && c <= range.last; });
+}
 
 constexpr std::string_view kIdeographicSpace = "\xE3\x80\x80";
 
@@ -64,6 +95,16 @@ bool is_printable(std::string_view text, bool multiline) {
     text.remove_prefix(c.length);
   }
   return true;
+}
+
+bool is_visible(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint c = next_code_point(text);
+    if (c.length == 0) return false;
+    if (!is_invisible(c.value)) return true;
+    text.remove_prefix(c.length);
+  }
+  return false;
 }
 
 std::string trimmed(std::string_view text) {
