@@ -153,6 +153,8 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void veil(const Pending& pending);
   void send_veiled(core::Instant now);
   LiveConference* find_conference(const std::string& number);
+  /// None when the text is no number; otherwise there need not be such a conference.
+  static GroupId group_of(const std::string& number);
   LiveConference& add_live(conference::Conference conference);
   void submit(LiveConference& live, const conference::Command& command, const conference::Actor& actor,
               Pending pending);

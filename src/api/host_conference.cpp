@@ -43,12 +43,16 @@ LiveConference* ConferenceHost::find_conference(const std::string& number) {
   return at == conferences_.end() ? nullptr : at->second.get();
 }
 
+GroupId ConferenceHost::group_of(const std::string& number) {
+  uint64_t group = 0;
+  if (is_number(number)) std::from_chars(number.data(), number.data() + number.size(), group);
+  return GroupId(group);
+}
+
 LiveConference& ConferenceHost::add_live(conference::Conference conference) {
   auto live = std::make_unique<LiveConference>(std::move(conference));
   const std::string& number = live->number();
-  uint64_t group = 0;
-  std::from_chars(number.data(), number.data() + number.size(), group);
-  live->group = GroupId(group);
+  live->group = group_of(number);
   LiveConference& added = *live;
   conferences_[number] = std::move(live);
   return added;

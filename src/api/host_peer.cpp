@@ -37,10 +37,10 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
   const PeerLife before = session.peer_life;
   const uint32_t serial = ++session.offers;
   if (before == PeerLife::None) session.peer_life = PeerLife::Opening;
-  // Peers of one conference meet on one worker; a page says which it is about before it joins.
-  const LiveConference* about =
-      find_conference(session.conference.empty() ? offer.number() : session.conference);
-  media_->request(to_open_peer(session.peer, offer, about == nullptr ? GroupId() : about->group),
+  // Peers of one conference meet on one worker; a page says which it is about before it joins. Whether there is
+  // such a conference must not show in the worker's port.
+  const GroupId about = group_of(session.conference.empty() ? offer.number() : session.conference);
+  media_->request(to_open_peer(session.peer, offer, about),
                   [this, alive = std::weak_ptr(alive_), id = session.id, asked = socket.id,
                    reply_to = message.id(), before, serial](const v1::MediaMessage* reply) {
                     Session* now = alive.expired() ? nullptr : find_session(id);

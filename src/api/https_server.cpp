@@ -9,19 +9,21 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <deque>
 #include <unordered_map>
 
+#include "api/beast_http.h"
+#include "api/door.h"
 #include "api/log.h"
 #include "api/security_headers.h"
+#include "api/tls_socket.h"
+#include "api/token_bucket.h"
+#include "net/clock.h"
 
 namespace huitang::api {
 
@@ -36,14 +38,18 @@ using std::chrono::seconds;
 
 namespace {
 
-using TlsStream = boost::asio::ssl::stream<beast::tcp_stream>;
-using SocketStream = websocket::stream<TlsStream>;
+using SocketStream = websocket::stream<TlsSocket>;
 
+constexpr core::Duration kStrangerTime = core::Duration::seconds(10);
+constexpr core::Duration kAnswerTime = core::Duration::seconds(30);
+constexpr size_t kSlowestReader = 8 * 1024;  ///< bytes a second of a reply that somebody has to take
+constexpr core::Duration kSweep = core::Duration::millis(250);
 constexpr seconds kHandshakeTime{10};
-constexpr seconds kRequestTime{30};
-constexpr seconds kIdleTime{75};
 constexpr seconds kSocketSilence{20};
-constexpr uint32_t kMaxHeader = 16 * 1024;
+constexpr Rate kControlFrames{4, 40};  ///< pings, pongs; a living socket has one in ten seconds
+/// TLS handshakes begun in one second, so that a crowd that comes at once leaves time to those inside.
+constexpr int kHandshakesPerSecond = 800;
+constexpr int kHandshakesAtOnce = 100;
 
 auto into(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
@@ -56,118 +62,113 @@ core::IpAddress to_ip(const asio::ip::address& address) {
   return ip;
 }
 
-std::string text_of(const http::fields& fields, http::field name) {
-  const auto at = fields.find(name);
-  return at == fields.end() ? std::string() : std::string(at->value());
-}
-
-HttpMethod to_method(http::verb verb) {
-  if (verb == http::verb::get) return HttpMethod::Get;
-  if (verb == http::verb::head) return HttpMethod::Head;
-  if (verb == http::verb::post) return HttpMethod::Post;
-  return HttpMethod::Other;
-}
-
-HttpRequest to_request(http::request<http::string_body>&& message, const core::IpAddress& from) {
-  HttpRequest request;
-  const std::string_view target(message.target().data(), message.target().size());
-  const size_t mark = target.find('?');
-  request.method = to_method(message.method());
-  request.path = std::string(target.substr(0, mark));
-  if (mark != std::string_view::npos) request.query = std::string(target.substr(mark + 1));
-  request.from = from;
-  request.host = text_of(message, http::field::host);
-  request.origin = text_of(message, http::field::origin);
-  request.authorization = text_of(message, http::field::authorization);
-  request.cookie = text_of(message, http::field::cookie);
-  request.accept_encoding = text_of(message, http::field::accept_encoding);
-  request.accept_language = text_of(message, http::field::accept_language);
-  request.content_type = text_of(message, http::field::content_type);
-  request.if_none_match = text_of(message, http::field::if_none_match);
-  request.body = std::move(message.body());
-  return request;
-}
-
-/// Absent: the upgrade may go on; otherwise why not.
-std::optional<HttpReply> refuse_upgrade(const http::request<http::string_body>& message) {
-  if (message.target() != "/ws")
-    return text_reply(404, "text/plain; charset=utf-8", "there is no socket here\n");
-  const std::string origin = text_of(message, http::field::origin);
-  // Programs send no Origin; a browser always does, and must come from our own pages.
-  if (!origin.empty() && origin != "https://" + text_of(message, http::field::host))
-    return text_reply(403, "text/plain; charset=utf-8", "the page that asked is not from here\n");
-  http::token_list offered(message[http::field::sec_websocket_protocol]);
-  if (!offered.exists(kSubprotocol))
-    return text_reply(400, "text/plain; charset=utf-8",
-                      "this socket speaks the subprotocol huitang.v1 only\n");
-  return std::nullopt;
+core::Duration time_to_take(size_t bytes) {
+  return kStrangerTime + core::Duration::millis(static_cast<int64_t>(bytes * 1000 / kSlowestReader));
 }
 
 }  // namespace
 
 /// One open WebSocket: its stream and what waits to be written.
 struct OpenSocket {
-  OpenSocket(TlsStream&& tls, asio::io_context& context) : stream(std::move(tls)), wake(context) {
+  OpenSocket(TlsSocket&& tls, asio::io_context& context, PlaceId p)
+      : stream(std::move(tls)), wake(context), place(p) {
     wake.expires_at(asio::steady_timer::time_point::max());
   }
   SocketStream stream;
   asio::steady_timer wake;  ///< cancelled when there is something to write
+  PlaceId place;
   std::deque<SharedText> outgoing;
   size_t outgoing_bytes = 0;
+  TokenBucket control_frames{kControlFrames};
   std::optional<CloseCode> closing;
-  Standing standing = Standing::Stranger;
   bool gone = false;
 };
 
 struct HttpsServer::Impl : std::enable_shared_from_this<HttpsServer::Impl> {
   Impl(IoLoop& io_loop, Metrics& m, HttpsConfig c)
-      : context(io_loop.context()), metrics(m), config(std::move(c)), acceptor(context) {}
+      : context(io_loop.context()),
+        metrics(m),
+        config(std::move(c)),
+        door({config.connections, config.connections_per_address, kStrangerTime}),
+        acceptor(context),
+        sweep_timer(io_loop) {}
 
   awaitable<void> accept_loop();
-  awaitable<void> serve(tcp::socket socket, core::IpAddress from);
-  awaitable<void> serve_http(TlsStream stream, core::IpAddress from);
+  awaitable<void> serve(TlsSocket stream, PlaceId place, core::IpAddress from);
+  awaitable<bool> shake_hands(TlsSocket& stream, std::shared_ptr<asio::ssl::context> identity);
+  awaitable<void> serve_http(TlsSocket stream, PlaceId place, core::IpAddress from);
   awaitable<HttpReply> ask(HttpRequest request);
-  awaitable<bool> write_reply(TlsStream& stream, const HttpRequest& asked, HttpReply reply, bool keep_alive);
-  awaitable<void> serve_socket(TlsStream stream, http::request<http::string_body> upgrade,
-                               core::IpAddress from);
+  awaitable<bool> write_reply(TlsSocket& stream, PlaceId place, const HttpRequest& asked, HttpReply reply,
+                              bool keep_alive);
+  awaitable<void> serve_socket(TlsSocket stream, PlaceId place, BeastRequest upgrade, core::IpAddress from);
   awaitable<void> read_socket(SocketId id, std::shared_ptr<OpenSocket> socket);
   awaitable<void> write_socket(std::shared_ptr<OpenSocket> socket);
 
-  bool take_place(const core::IpAddress& from);
-  void give_place_back(const core::IpAddress& from);
+  std::optional<PlaceId> take_place(const core::IpAddress& from);
+  void give_place_back(PlaceId place);
+  void cut(PlaceId place);
+  void sweep();
+  core::Duration wait_for_handshake();
+  void count_places();
+  void count_control_frame(OpenSocket& socket);
 
   asio::io_context& context;
   Metrics& metrics;
   HttpsConfig config;
   RequestHandler on_request;
   SocketHandler* sockets = nullptr;  ///< null again once the server is being destroyed
+  Door door;
   tcp::acceptor acceptor;
+  LoopTimer sweep_timer;
   std::shared_ptr<asio::ssl::context> tls;
   std::unordered_map<SocketId, std::shared_ptr<OpenSocket>> open;
-  std::unordered_map<core::SocketAddress, size_t> places;  ///< connections by address (port 0)
-  size_t connections = 0;
+  std::unordered_map<PlaceId, std::weak_ptr<TlsConnection>> connections;
+  core::Instant next_handshake;
   uint64_t next_socket = 1;
   bool stopping = false;
 };
 
-bool HttpsServer::Impl::take_place(const core::IpAddress& from) {
-  size_t& here = places[{from, 0}];
-  if (stopping || connections >= config.connections || here >= config.connections_per_address) {
-    if (here == 0) places.erase({from, 0});
+std::optional<PlaceId> HttpsServer::Impl::take_place(const core::IpAddress& from) {
+  const std::optional<Door::Admission> admission =
+      stopping ? std::nullopt : door.admit(net::monotonic_now(), from);
+  if (!admission) {
     metrics.add(Metric::ConnectionsRefused);
-    return false;
+    return std::nullopt;
   }
-  ++here;
-  ++connections;
+  if (admission->to_close) {
+    metrics.add(Metric::ConnectionsCrowdedOut);
+    cut(*admission->to_close);
+  }
   metrics.add(Metric::ConnectionsAccepted);
-  metrics.set(Metric::ConnectionsOpen, connections);
-  return true;
+  count_places();
+  return admission->place;
 }
 
-void HttpsServer::Impl::give_place_back(const core::IpAddress& from) {
-  const auto at = places.find({from, 0});
-  if (at != places.end() && --at->second == 0) places.erase(at);
-  metrics.set(Metric::ConnectionsOpen, --connections);
+void HttpsServer::Impl::give_place_back(PlaceId place) {
+  door.leave(place);
+  connections.erase(place);
+  count_places();
+}
+
+void HttpsServer::Impl::count_places() {
+  metrics.set(Metric::ConnectionsOpen, door.size());
+  metrics.set(Metric::ConnectionsStrange, door.strangers());
+}
+
+void HttpsServer::Impl::cut(PlaceId place) {
+  const auto at = connections.find(place);
+  if (at == connections.end()) return;
+  if (const std::shared_ptr<TlsConnection> connection = at->second.lock()) connection->close();
+}
+
+void HttpsServer::Impl::sweep() {
+  const core::Instant now = net::monotonic_now();
+  for (const PlaceId place : door.take_overdue(now)) {
+    metrics.add(Metric::ConnectionsOverdue);
+    cut(place);
+  }
+  count_places();
+  sweep_timer.set(now + kSweep, [this] { sweep(); });
 }
 
 awaitable<void> HttpsServer::Impl::accept_loop() {
@@ -187,72 +188,88 @@ awaitable<void> HttpsServer::Impl::accept_loop() {
     const tcp::endpoint remote = socket.remote_endpoint(error);
     if (error) continue;
     const core::IpAddress from = to_ip(remote.address());
-    if (!take_place(from)) continue;
+    const std::optional<PlaceId> place = take_place(from);
+    if (!place) continue;
     socket.set_option(tcp::no_delay(true), error);
-    asio::co_spawn(context, serve(std::move(socket), from), asio::detached);
+    TlsSocket stream(std::move(socket));
+    connections[*place] = stream.connection();
+    asio::co_spawn(context, serve(std::move(stream), *place, from), asio::detached);
   }
 }
 
-awaitable<void> HttpsServer::Impl::serve(tcp::socket socket, core::IpAddress from) {
+awaitable<void> HttpsServer::Impl::serve(TlsSocket stream, PlaceId place, core::IpAddress from) {
   const std::shared_ptr<Impl> self = shared_from_this();
   const std::shared_ptr<asio::ssl::context> identity = tls;
-  TlsStream stream(beast::tcp_stream(std::move(socket)), *identity);
-  beast::get_lowest_layer(stream).expires_after(kHandshakeTime);
-  error_code error;
-  co_await stream.async_handshake(asio::ssl::stream_base::server, into(error));
-  if (error) {
-    metrics.add(Metric::TlsFailed);
+  const bool safe = co_await shake_hands(stream, identity);
+  if (safe) {
+    co_await serve_http(std::move(stream), place, from);
   } else {
-    co_await serve_http(std::move(stream), from);
+    metrics.add(Metric::TlsFailed);
   }
-  give_place_back(from);
+  give_place_back(place);
 }
 
-awaitable<void> HttpsServer::Impl::serve_http(TlsStream stream, core::IpAddress from) {
+awaitable<bool> HttpsServer::Impl::shake_hands(TlsSocket& stream,
+                                               std::shared_ptr<asio::ssl::context> identity) {
+  error_code error;
+  co_await stream.async_hello(into(error));
+  if (error) co_return false;
+  if (const core::Duration wait = wait_for_handshake(); wait > core::Duration()) {
+    asio::steady_timer turn(context, std::chrono::nanoseconds(wait.to_nanos()));
+    co_await turn.async_wait(into(error));
+  }
+  co_await stream.async_handshake(identity->native_handle(), into(error));
+  co_return !error;
+}
+
+/// Evenly spaced turns, with some to spare after a quiet time.
+core::Duration HttpsServer::Impl::wait_for_handshake() {
+  constexpr core::Duration kSpacing = core::Duration::seconds(1) / kHandshakesPerSecond;
+  const core::Instant now = net::monotonic_now();
+  next_handshake = std::max(next_handshake, now - kSpacing * kHandshakesAtOnce) + kSpacing;
+  return next_handshake - now;
+}
+
+awaitable<void> HttpsServer::Impl::serve_http(TlsSocket stream, PlaceId place, core::IpAddress from) {
   beast::flat_buffer buffer(kMaxHeader + kMaxBody);
   const HttpRequest not_asked;  // a named one: gcc 12 destroys temporaries of a co_await twice
-  bool first = true;
+  const std::shared_ptr<asio::ssl::context> identity = tls;
   while (!stopping) {
     http::request_parser<http::string_body> parser;
     parser.header_limit(kMaxHeader);
     parser.body_limit(kMaxBody);
     error_code error;
-    beast::get_lowest_layer(stream).expires_after(first ? kHandshakeTime : kIdleTime);
-    first = false;
     co_await http::async_read_header(stream, buffer, parser, into(error));
-    beast::get_lowest_layer(stream).expires_after(kRequestTime);
     if (!error && !websocket::is_upgrade(parser.get()))
       co_await http::async_read(stream, buffer, parser, into(error));
-    if (error == http::error::body_limit || error == http::error::header_limit) {
+    std::optional<HttpReply> refused =
+        error ? reply_to_broken(error)
+              : refuse_request(parser.get(), SSL_CTX_get0_certificate(identity->native_handle()));
+    if (error && !refused) break;
+    const bool upgrade = !error && websocket::is_upgrade(parser.get());
+    if (upgrade && !refused) refused = refuse_upgrade(parser.get());
+    if (refused) {
       metrics.add(Metric::HttpRefused);
-      HttpReply too_big = text_reply(413, "text/plain; charset=utf-8", "the request is too large\n");
-      co_await write_reply(stream, not_asked, std::move(too_big), false);
+      co_await write_reply(stream, place, not_asked, std::move(*refused), false);
       break;
     }
-    if (error) break;
-    http::request<http::string_body> message = parser.release();
     metrics.add(Metric::HttpRequests);
-    const bool upgrade = websocket::is_upgrade(message);
+    BeastRequest message = parser.release();
     if (upgrade) {
-      std::optional<HttpReply> refused = refuse_upgrade(message);
-      if (!refused) {
-        co_await serve_socket(std::move(stream), std::move(message), from);
-        co_return;
-      }
-      metrics.add(Metric::HttpRefused);
-      co_await write_reply(stream, not_asked, std::move(*refused), false);
-      break;
+      co_await serve_socket(std::move(stream), place, std::move(message), from);
+      co_return;
     }
     const bool keep_alive = message.keep_alive();
     HttpRequest request = to_request(std::move(message), from);
+    door.set_deadline(place, net::monotonic_now() + kAnswerTime);
     HttpReply reply = co_await ask(request);
     if (reply.status >= 400) metrics.add(Metric::HttpRefused);
-    const bool written = co_await write_reply(stream, request, std::move(reply), keep_alive);
+    const bool written = co_await write_reply(stream, place, request, std::move(reply), keep_alive);
     if (!written || !keep_alive) break;
+    door.set_deadline(place, net::monotonic_now() + kStrangerTime);
   }
   error_code ignored;
-  beast::get_lowest_layer(stream).expires_after(kHandshakeTime);
-  co_await stream.async_shutdown(into(ignored));
+  co_await stream.async_drain(into(ignored));
 }
 
 awaitable<HttpReply> HttpsServer::Impl::ask(HttpRequest request) {
@@ -268,7 +285,7 @@ awaitable<HttpReply> HttpsServer::Impl::ask(HttpRequest request) {
     pending->done.cancel();
   });
   if (!pending->reply) {
-    pending->done.expires_after(kRequestTime);
+    pending->done.expires_after(std::chrono::nanoseconds(kAnswerTime.to_nanos()));
     error_code ignored;
     co_await pending->done.async_wait(into(ignored));
   }
@@ -277,8 +294,8 @@ awaitable<HttpReply> HttpsServer::Impl::ask(HttpRequest request) {
   co_return late;
 }
 
-awaitable<bool> HttpsServer::Impl::write_reply(TlsStream& stream, const HttpRequest& asked, HttpReply reply,
-                                               bool keep_alive) {
+awaitable<bool> HttpsServer::Impl::write_reply(TlsSocket& stream, PlaceId place, const HttpRequest& asked,
+                                               HttpReply reply, bool keep_alive) {
   using Body = http::span_body<const uint8_t>;
   http::response<Body> message;
   message.version(11);
@@ -287,6 +304,7 @@ awaitable<bool> HttpsServer::Impl::write_reply(TlsStream& stream, const HttpRequ
   for (const auto& [name, value] : security_headers(asked.host)) message.set(name, value);
   const core::Bytes content = reply.embedded.empty() ? core::as_bytes(reply.body) : reply.embedded;
   message.keep_alive(keep_alive);
+  door.set_deadline(place, net::monotonic_now() + time_to_take(content.size()));
   error_code error;
   if (asked.method == HttpMethod::Head || reply.status == 304 || reply.status == 204) {
     http::response<http::empty_body> bare(message.base());
@@ -301,11 +319,10 @@ awaitable<bool> HttpsServer::Impl::write_reply(TlsStream& stream, const HttpRequ
   co_return !error;
 }
 
-awaitable<void> HttpsServer::Impl::serve_socket(TlsStream stream, http::request<http::string_body> upgrade,
+awaitable<void> HttpsServer::Impl::serve_socket(TlsSocket stream, PlaceId place, BeastRequest upgrade,
                                                 core::IpAddress from) {
-  const auto socket = std::make_shared<OpenSocket>(std::move(stream), context);
+  const auto socket = std::make_shared<OpenSocket>(std::move(stream), context, place);
   SocketStream& ws = socket->stream;
-  beast::get_lowest_layer(ws).expires_never();
   websocket::stream_base::timeout times{};
   times.handshake_timeout = kHandshakeTime;
   times.idle_timeout = kSocketSilence;
@@ -324,6 +341,9 @@ awaitable<void> HttpsServer::Impl::serve_socket(TlsStream stream, http::request<
   }));
   ws.read_message_max(kMaxSocketMessage);
   ws.auto_fragment(false);
+  ws.control_callback([this, bare = socket.get()](websocket::frame_type kind, beast::string_view) {
+    if (kind != websocket::frame_type::close) count_control_frame(*bare);
+  });
   error_code error;
   co_await ws.async_accept(upgrade, into(error));
   if (error || stopping || sockets == nullptr) co_return;
@@ -339,6 +359,13 @@ awaitable<void> HttpsServer::Impl::serve_socket(TlsStream stream, http::request<
   open.erase(id);
   metrics.set(Metric::SocketsOpen, open.size());
   if (sockets != nullptr) sockets->handle_closed(id);
+}
+
+void HttpsServer::Impl::count_control_frame(OpenSocket& socket) {
+  if (socket.control_frames.try_take(net::monotonic_now()) || socket.closing) return;
+  metrics.add(Metric::SocketsAbusive);
+  socket.closing = CloseCode::PolicyViolation;
+  socket.wake.cancel();
 }
 
 awaitable<void> HttpsServer::Impl::read_socket(SocketId id, std::shared_ptr<OpenSocket> socket) {
@@ -395,6 +422,7 @@ void HttpsServer::attach(RequestHandler on_request, SocketHandler& sockets) {
 
 HttpsServer::~HttpsServer() {
   begin_shutdown();
+  impl_->sweep_timer.cancel();
   impl_->sockets = nullptr;
 }
 
@@ -403,8 +431,11 @@ core::Result<void, core::Failure> HttpsServer::use_identity(const TlsIdentity& i
   error_code error;
   SSL_CTX* raw = made->native_handle();
   SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(
+      raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
+  // Sessions are resumed by tickets that the client keeps; a cache here would grow with every stranger.
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   made->use_certificate_chain(asio::buffer(identity.chain_pem), error);
   if (error) return core::err(core::Failure{error, "use certificate"});
   made->use_private_key(asio::buffer(identity.key_pem), asio::ssl::context::pem, error);
@@ -424,9 +455,10 @@ core::Result<void, core::Failure> HttpsServer::listen(const TlsIdentity& identit
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(1024, error);
+  if (!error) acceptor.listen(4096, error);
   if (error) return core::err(core::Failure{error, where});
   asio::co_spawn(impl_->context, impl_->accept_loop(), asio::detached);
+  impl_->sweep();
   return {};
 }
 
@@ -435,7 +467,7 @@ uint16_t HttpsServer::port() const {
   return impl_->acceptor.local_endpoint(ignored).port();
 }
 
-size_t HttpsServer::open_connections() const { return impl_->connections; }
+size_t HttpsServer::open_connections() const { return impl_->door.size(); }
 
 void HttpsServer::begin_shutdown() {
   impl_->stopping = true;
@@ -453,7 +485,7 @@ void HttpsServer::send(SocketId id, SharedText text) {
     socket.outgoing.clear();
     socket.closing = CloseCode::TooSlow;
     // The peer reads nothing, so a closing handshake would wait as long as it likes.
-    beast::get_lowest_layer(socket.stream).close();
+    socket.stream.next_layer().close();
     return;
   }
   socket.outgoing_bytes += text->size();
@@ -470,7 +502,9 @@ void HttpsServer::close(SocketId id, CloseCode code) {
 
 void HttpsServer::set_standing(SocketId id, Standing standing) {
   const auto at = impl_->open.find(id);
-  if (at != impl_->open.end()) at->second->standing = standing;
+  if (at == impl_->open.end()) return;
+  impl_->door.set_standing(at->second->place, standing);
+  impl_->count_places();
 }
 
 }  // namespace huitang::api

@@ -1,10 +1,11 @@
-// TLS, HTTP/1.1 and WebSocket of the control plane, by Boost.Asio and Beast with coroutines; the only place
-// that includes Beast (beside its redirecting brother). One coroutine reads each connection, one more writes
+// TLS, HTTP/1.1 and WebSocket of the control plane, by Boost.Asio and Beast with coroutines; only this file,
+// tls_socket and beast_http include Beast. One coroutine reads each connection, one more writes
 // each socket.
 //
-// Limits, all counted: connections in all and from one address, TLS handshake 10 s, request header 16 kB,
-// body 64 kB, one request 30 s, keep-alive 75 s; WebSocket messages 400 kB after inflation, outgoing queue 2
-// MB, silence 20 s.
+// Limits, all counted (docs/guide/limits.md): connections in all, of strangers and from one address (door.h);
+// from the first byte to a session or a whole request 10 s, between requests 10 s; request header 16 kB and
+// 100 fields, body 64 kB, answer 30 s; what is read of one peer (tls_socket.cpp); WebSocket messages 400 kB
+// after inflation, control frames, outgoing queue 2 MB, silence 20 s.
 #pragma once
 
 #include <cstddef>

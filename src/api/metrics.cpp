@@ -13,6 +13,12 @@ constexpr std::array kCatalogue = {
               "TCP connections accepted"},
     MetricRow{ConnectionsRefused, "huitang_connections_refused_total", kCounter,
               "TCP connections closed at once because of the limits in [limits]"},
+    MetricRow{ConnectionsStrange, "huitang_connections_strange", kGauge,
+              "open connections that have no session"},
+    MetricRow{ConnectionsCrowdedOut, "huitang_connections_crowded_out_total", kCounter,
+              "connections without a conference closed to make room for newer ones; many mean a flood"},
+    MetricRow{ConnectionsOverdue, "huitang_connections_overdue_total", kCounter,
+              "connections closed because they said nothing whole in their time"},
     MetricRow{
         TlsFailed, "huitang_tls_failed_total", kCounter,
         "TLS handshakes that failed; many mean browsers that do not trust the certificate (see /trust)"},

@@ -51,12 +51,19 @@ struct RedirectServer::Impl : std::enable_shared_from_this<Impl> {
 
 awaitable<void> RedirectServer::Impl::accept_loop() {
   const std::shared_ptr<Impl> self = shared_from_this();
+  asio::steady_timer pause(context);
   while (acceptor.is_open()) {
     error_code error;
     auto socket = std::make_shared<tcp::socket>(context);
     co_await acceptor.async_accept(*socket, into(error));
     if (error == asio::error::operation_aborted) co_return;
-    if (error || open >= kMaxOpen) continue;
+    if (error) {
+      // Out of descriptors, most likely: waiting lets others close.
+      pause.expires_after(std::chrono::milliseconds(100));
+      co_await pause.async_wait(into(error));
+      continue;
+    }
+    if (open >= kMaxOpen) continue;
     ++open;
     asio::co_spawn(context, answer(socket), asio::detached);
   }
