@@ -1,7 +1,8 @@
 // Sequences of signaling messages, valid and broken, in and out of order, from several sockets and addresses to a host
 // with a media node that pretends; between them sockets are lost, sessions resumed with tokens new and spent, nodes and
 // the host itself restart, the disk fills up, and time passes. After each step the host is consistent, and what it said
-// is JSON of the schema (the harness parses it). No token resumes twice, as long as the disk took what there was.
+// is JSON of the schema (the harness parses it). A token whose successor has arrived
+// never resumes again, as long as the disk took what there was.
 //
 // Input: steps of one opcode byte. Opcodes with a text take the bytes up to the next newline.
 #include <cstddef>
@@ -101,8 +102,12 @@ class Run {
     const std::string& token = tokens[(at_ == end_ ? 0 : *at_++) % tokens.size()];
     const SocketId socket = h_.hello(token);
     const auto* welcome = h_.find(socket, huitang::v1::ServerMessage::kWelcome);
-    if (welcome != nullptr && welcome->welcome().resumed()) HUITANG_CHECK(++uses_[token] == 1 || was_full_);
     add(socket);
+    if (welcome == nullptr || !welcome->welcome().resumed()) return;
+    HUITANG_CHECK(uses_[token] == 0 || was_full_);
+    // The successor has arrived once its socket speaks: from then on the token is spent.
+    h_.say(socket, R"({"id":7,"ping":{"at":"1"}})");
+    ++uses_[token];
   }
   SocketId open_elsewhere() {
     return h_.open(huitang::core::IpAddress::v4(10, 0, 1, at_ == end_ ? 1 : *at_++));

@@ -86,7 +86,7 @@ export class Child {
 }
 
 /** The first line of standard output that is JSON. */
-async function readyLine(child, timeout) {
+export async function readyLine(child, timeout) {
   const end = Date.now() + timeout;
   for (;;) {
     const line = child.out.split('\n').slice(0, -1).find((l) => l.startsWith('{'));
@@ -99,16 +99,18 @@ async function readyLine(child, timeout) {
 
 /**
  * A box of its own in a fresh data folder, open to all (--demo), its demo conference without bots unless asked for:
- * `url`, `demoUrl`, `number` of the demo conference, `child`.
+ * `url`, `demoUrl`, `number` of the demo conference, `child`; `start` makes the same process again. `demo: false` is a box
+ * in which only the administrator makes conferences.
  */
-export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env, publicAddress = '127.0.0.1' } = {}) {
+export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env, publicAddress = '127.0.0.1', demo = true } = {}) {
   const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
   const config = path.join(data, 'huitang.toml');
   writeFileSync(config, `[demo]\nbots = ${demoBots}\n${settings}`);
   const httpsPort = await freeTcpPort();
   const udpPort = await freeUdpPorts(os.cpus().length + 2);
   const command = [
-    'serve', '--demo',
+    'serve',
+    ...(demo ? ['--demo'] : []),
     '--config', config,
     '--data', data,
     '--https-port', String(httpsPort),
