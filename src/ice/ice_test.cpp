@@ -359,12 +359,13 @@ class Lite : public ::testing::Test {
     bool has_priority = true;
     bool is_controlled = false;
     std::optional<uint16_t> extra;
+    uint8_t number = 0;  ///< of the transaction
   };
   Check right() const { return {agent.local().ufrag + ":peer", agent.local().password}; }
 
   static Buffer write(const Check& check) {
     Buffer out(512);
-    stun::MessageWriter writer(out, {MessageClass::Request, {1, 2, 3}});
+    stun::MessageWriter writer(out, {MessageClass::Request, {1, 2, 3, check.number}});
     writer.attribute(0x0006, as_bytes(check.username));
     if (check.has_priority) writer.priority(1);
     if (check.is_controlled) writer.ice_controlled(5);
@@ -376,7 +377,8 @@ class Lite : public ::testing::Test {
   }
 
   // What the agent answers, if anything.
-  std::optional<Buffer> ask(const Check& check, const SocketAddress& from = kClient) {
+  std::optional<Buffer> ask(Check check, const SocketAddress& from = kClient) {
+    check.number = checks_++;
     agent.handle_datagram(now, from, write(check));
     auto transmit = agent.poll_transmit();
     if (!transmit) return std::nullopt;
@@ -399,7 +401,30 @@ class Lite : public ::testing::Test {
   core::SeededRandom random{20};
   Instant now = at(5000);
   LiteAgent agent{now};
+  uint8_t checks_ = 0;
 };
+
+TEST_F(Lite, a_check_that_was_overheard_proves_no_other_address_and_its_own_again_and_again) {
+  const Buffer check = write(right());
+  const SocketAddress eavesdropper{IpAddress::v4(203, 0, 113, 66), 666};
+  agent.handle_datagram(now, kClient, check);
+  EXPECT_TRUE(agent.poll_transmit().has_value());
+  agent.handle_datagram(now, eavesdropper, check);
+  EXPECT_FALSE(agent.poll_transmit().has_value());
+  EXPECT_FALSE(agent.is_validated(eavesdropper));
+  EXPECT_EQ(agent.destination(), kClient);
+  EXPECT_EQ(agent.snapshot().counters.repeated, 1u);
+  agent.handle_datagram(now, kClient, check);
+  EXPECT_TRUE(agent.poll_transmit().has_value()) << "a retransmission";
+  Check next = right();
+  for (size_t i = 0; i < LiteAgent::kMaxRemembered - 1; ++i) {
+    next.number = static_cast<uint8_t>(i + 1);
+    agent.handle_datagram(now, kClient, write(next));
+    static_cast<void>(agent.poll_transmit());
+  }
+  agent.handle_datagram(now, eavesdropper, check);
+  EXPECT_FALSE(agent.is_validated(eavesdropper)) << "still remembered";
+}
 
 TEST_F(Lite, answers_with_the_mapped_address_under_its_own_password) {
   const auto bytes = ask(right());

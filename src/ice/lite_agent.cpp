@@ -43,6 +43,10 @@ void LiteAgent::handle_datagram(core::Instant now, const core::SocketAddress& fr
     ++counters_.wrong_integrity;
     return;
   }
+  if (is_repeated(from, request->transaction)) {
+    ++counters_.repeated;
+    return;
+  }
   if (!request->unknown_required().empty()) {
     return answer_error(from, *request, *generation, {stun::kUnknownAttribute, "Unknown Attribute"});
   }
@@ -186,6 +190,22 @@ void LiteAgent::transmit(const core::SocketAddress& to, core::Bytes bytes) {
     return;
   }
   transmits_.push_back({to, core::Buffer(bytes.begin(), bytes.end())});
+}
+
+// Nothing in a check says where it was sent from, so one that was heard on its way would prove any address that
+// it is sent from again, and draw the media there. A client's own repetition comes from where it came before.
+bool LiteAgent::is_repeated(const core::SocketAddress& from, const stun::TransactionId& transaction) {
+  const Remembered now{core::load_u64(transaction.data()), std::hash<core::SocketAddress>()(from)};
+  for (const Remembered& r : remembered_) {
+    if (r.transaction == now.transaction) return r.from != now.from;
+  }
+  if (remembered_.size() < kMaxRemembered) {
+    remembered_.push_back(now);
+    return false;
+  }
+  remembered_[next_remembered_] = now;
+  next_remembered_ = (next_remembered_ + 1) % kMaxRemembered;
+  return false;
 }
 
 void LiteAgent::retire_before(const Generation& generation) {

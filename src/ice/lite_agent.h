@@ -57,6 +57,7 @@ struct LiteCounters {
   uint64_t ignored = 0;       ///< no Binding request
   uint64_t unknown_user = 0;  ///< USERNAME is not ours:theirs
   uint64_t wrong_integrity = 0;
+  uint64_t repeated = 0;           ///< somebody's check, sent again from another address
   uint64_t errors_sent = 0;        ///< 400, 420, 487
   uint64_t dropped_transmits = 0;  ///< queue at its cap
   uint64_t dropped_events = 0;
@@ -75,6 +76,8 @@ class LiteAgent {
   static constexpr size_t kMaxAddresses = 4;   ///< of one client at a time: two networks in two families
   static constexpr size_t kMaxTransmits = 16;  ///< answers not yet polled
   static constexpr size_t kMaxEvents = 32;
+  /// Checks whose transaction ids are remembered: about ten minutes of a connected browser's.
+  static constexpr size_t kMaxRemembered = 256;
 
   struct StateChanged {
     LiteState state;
@@ -143,6 +146,7 @@ class LiteAgent {
   void answer_error(const core::SocketAddress& to, const stun::MessageView& request,
                     const Generation& generation, const stun::ErrorCode& error);
   void transmit(const core::SocketAddress& to, core::Bytes bytes);
+  bool is_repeated(const core::SocketAddress& from, const stun::TransactionId& transaction);
   void retire_before(const Generation& generation);
   Address& remember(core::Instant now, const core::SocketAddress& address);
   void choose_destination(core::Instant now, const Address& checked, bool nominates);
@@ -157,6 +161,12 @@ class LiteAgent {
   std::array<Address, kMaxAddresses> addresses_{};
   size_t address_count_ = 0;
   std::optional<core::SocketAddress> destination_;
+  struct Remembered {
+    uint64_t transaction = 0;  ///< its first eight bytes, which a client draws at random
+    uint64_t from = 0;         ///< hash of the address
+  };
+  std::vector<Remembered> remembered_;  ///< a ring, kMaxRemembered at most
+  size_t next_remembered_ = 0;
   std::deque<core::Transmit> transmits_;
   std::deque<Event> events_;
   Counters counters_;

@@ -68,7 +68,9 @@ class Session {
     const auto from = address(in.u8());
     const uint8_t flags = in.u8();
     core::Buffer out(512);
-    stun::MessageWriter writer(out, {stun::MessageClass::Request, {flags}});
+    if ((flags & 32) == 0) ++checks_;  // else the transaction of the one before, perhaps from elsewhere
+    stun::MessageWriter writer(out, {stun::MessageClass::Request,
+                                     {static_cast<uint8_t>(checks_), static_cast<uint8_t>(checks_ >> 8)}});
     writer.username(lite_.local().ufrag, (flags & 1) != 0 ? "abcd" : full_.local().ufrag);
     if ((flags & 2) == 0) writer.priority(1);
     if ((flags & 4) != 0) writer.ice_controlled(1);
@@ -125,6 +127,7 @@ class Session {
   ice::LiteAgent lite_;
   ice::FullAgent full_;
   std::set<core::SocketAddress> allowed_;
+  uint16_t checks_ = 0;
 };
 
 }  // namespace
