@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "api/alarm.h"
 #include "api/client_sockets.h"
@@ -39,6 +40,7 @@ class DebugSnapshot;
 class GroupSpeakers;
 class Hello;
 class Join;
+class NodeHealth;
 class NodePeerState;
 class Offer;
 class ServerMessage;
@@ -177,6 +179,8 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void ask_node(v1::MediaMessage message);
   void handle_peer_state(const v1::NodePeerState& state);
   void handle_speakers(const v1::GroupSpeakers& speakers);
+  void handle_health(const v1::NodeHealth& health);
+  bool is_full(std::optional<uint32_t> worker) const;
   void flush_speakers(LiveConference& live, core::Instant now);
   void set_peer(Session& session, PeerLife life, bool connected);
   void tell_peer(const Session& session, v1::PeerState state, bool please_reconnect);
@@ -214,6 +218,7 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   std::deque<VeiledRefusal> veiled_;  ///< by due time; at most one a session
   core::Instant next_tick_;
   std::optional<core::Instant> node_lost_at_;
+  std::vector<uint32_t> worker_levels_;  ///< WorkerLoad::level of each; empty before the node told
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -609,6 +609,35 @@ TEST_F(Host, forgets_a_session_and_closes_its_peer_after_the_resume_window) {
   EXPECT_EQ(h.metrics.get(Metric::Sessions), 0u);
 }
 
+TEST_F(Host, a_full_box_keeps_newcomers_and_new_conferences_out_but_nobody_who_is_in_and_no_chair) {
+  const Person inside = enter("Li");
+  const auto loads = [&](std::initializer_list<uint32_t> levels) {
+    v1::MediaMessage event;
+    for (const uint32_t level : levels) event.mutable_health()->add_loads()->set_level(level);
+    h.node_event(event);
+  };
+  loads({1, 0});
+  EXPECT_EQ(h.metrics.get(Metric::BoxFull), 0u) << "one worker has room";
+  EXPECT_NE(h.create().number, "");
+  const SocketId newcomer = h.hello();
+  h.offer(newcomer);
+  EXPECT_EQ(h.join(newcomer, room.number, "Wang"), "") << "but this conference lives on the other";
+  EXPECT_EQ(h.refusal(newcomer), v1::REFUSAL_CODE_BOX_FULL);
+  EXPECT_GT(h.find(newcomer, M::kRefused)->refused().retry_after_seconds(), 0u);
+  loads({2, 1});
+  EXPECT_EQ(h.metrics.get(Metric::BoxFull), 1u);
+  EXPECT_EQ(h.create().number, "");
+  do_command(inside, R"("commandId":"c1","setHand":{"up":true})");
+  EXPECT_NE(h.find(inside.socket, M::kCommandDone), nullptr);
+  h.asked.clear();
+  h.offer(inside.socket);
+  ASSERT_FALSE(h.asked.empty());
+  EXPECT_TRUE(h.asked.front().open_peer().is_member()) << "so that the node takes it in again";
+  EXPECT_NE(h.join(h.hello(), room.number, "Zhao", HostHarness::invite_of(room)), "");
+  loads({0, 0});
+  EXPECT_NE(h.join(newcomer, room.number, "Wang"), "");
+}
+
 TEST_F(Host, ends_for_all_and_frees_the_node) {
   const Person chair = enter("Li", true);
   const Person person = enter("Wang");

@@ -80,6 +80,9 @@ void ConferenceHost::create_conference(std::string title, CreateHandler done) {
   if (conferences_.size() >= config_.conferences)
     return done(
         core::err(conference::Refusal{v1::REFUSAL_CODE_BOX_FULL, "as many conferences as this box takes"}));
+  if (is_full(std::nullopt))
+    return done(core::err(conference::Refusal{v1::REFUSAL_CODE_BOX_FULL,
+                                              "this box carries no more conferences at the moment"}));
   create_with_number(std::move(title), std::move(done), 8);
 }
 
@@ -126,6 +129,10 @@ void ConferenceHost::handle_join(Socket& socket, const v1::ClientMessage& messag
     return refused(v1::REFUSAL_CODE_TOO_MANY_REQUESTS, "too many joins from here",
                    std::max(joins_.wait_seconds(socket.from), failed_joins_.wait_seconds(socket.from)));
   const bool invited = is_invited(socket, join);
+  // Who is in already stays in whatever the load, and the chair is the last to be kept out. Said before anything
+  // is looked up, so that it tells nothing about the number.
+  if (!session.is_in() && !invited && is_full(session.worker))
+    return refused(v1::REFUSAL_CODE_BOX_FULL, "this box carries no more participants", kFullRetrySeconds);
   LiveConference* live = is_number(join.number()) ? find_conference(join.number()) : nullptr;
   const bool ended = live == nullptr || live->state().info.ended;
   // An invitation of ours to a conference that is not there: it was.

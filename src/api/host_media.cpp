@@ -120,6 +120,7 @@ void ConferenceHost::take_snapshot(const v1::Snapshot& snapshot) {
   }
   for (const auto& [id, session] : sessions_) {
     const auto held = alive.find(session->peer);
+    session->worker.reset();
     // One that has ended stays with the node until it is told to let go of it.
     const bool has_ended = held != alive.end() && held->second->state() == v1::PEER_STATE_FAILED;
     if (has_ended) {
@@ -135,12 +136,15 @@ void ConferenceHost::take_snapshot(const v1::Snapshot& snapshot) {
     LiveConference* live = session->is_in() ? find_conference(session->conference) : nullptr;
     if (live != nullptr && held->second->has_view())
       live->held.views[session->peer] = view_from(held->second->view());
+    session->worker = held->second->worker();
     set_peer(*session, PeerLife::Open, held->second->state() == v1::PEER_STATE_CONNECTED);
   }
 }
 
 void ConferenceHost::handle_node_lost() {
   node_lost_at_ = clock_.monotonic();
+  worker_levels_.clear();
+  metrics_.set(Metric::BoxFull, 0);
   logger().warn("media node lost");
 }
 
@@ -148,18 +152,33 @@ void ConferenceHost::handle_node_event(const v1::MediaMessage& event) {
   switch (event.body_case()) {
     case v1::MediaMessage::kPeerState: return handle_peer_state(event.peer_state());
     case v1::MediaMessage::kGroupSpeakers: return handle_speakers(event.group_speakers());
-    case v1::MediaMessage::kHealth: {
-      std::map<std::string, uint64_t> counters(event.health().counters().begin(),
-                                               event.health().counters().end());
-      counters["packets_in_total"] = event.health().packets_in();
-      counters["packets_out_total"] = event.health().packets_out();
-      counters["packets_dropped_total"] = event.health().packets_dropped();
-      counters["peers"] = event.health().peers();
-      counters["cpu_milliseconds_total"] = static_cast<uint64_t>(event.health().cpu_seconds() * 1000);
-      return metrics_.set_media(std::move(counters));
-    }
+    case v1::MediaMessage::kHealth: return handle_health(event.health());
     default: return;  // SourceFlow is for later issues; what a newer node adds is not for us
   }
+}
+
+void ConferenceHost::handle_health(const v1::NodeHealth& health) {
+  std::map<std::string, uint64_t> counters(health.counters().begin(), health.counters().end());
+  counters["packets_in_total"] = health.packets_in();
+  counters["packets_out_total"] = health.packets_out();
+  counters["packets_dropped_total"] = health.packets_dropped();
+  counters["peers"] = health.peers();
+  counters["cpu_milliseconds_total"] = static_cast<uint64_t>(health.cpu_seconds() * 1000);
+  worker_levels_.clear();
+  for (int i = 0; i < health.loads_size(); ++i) {
+    worker_levels_.push_back(health.loads(i).level());
+    counters["worker_" + std::to_string(i) + "_load_level"] = health.loads(i).level();
+    counters["worker_" + std::to_string(i) + "_load_percent"] = health.loads(i).percent();
+  }
+  metrics_.set_media(std::move(counters));
+  metrics_.set(Metric::BoxFull, is_full(std::nullopt));
+}
+
+/// Whether a newcomer would cost those inside: on the worker of his peer, or, while he has none, wherever the
+/// node would put it.
+bool ConferenceHost::is_full(std::optional<uint32_t> worker) const {
+  if (worker && *worker < worker_levels_.size()) return worker_levels_[*worker] != 0;
+  return !worker_levels_.empty() && std::ranges::find(worker_levels_, 0u) == worker_levels_.end();
 }
 
 void ConferenceHost::set_peer(Session& session, PeerLife life, bool connected) {

@@ -10,13 +10,14 @@ constexpr size_t kMaxSdp = 256 * 1024;
 constexpr int kMaxLines = 64;
 constexpr int kMaxViewSlots = 64;
 
-v1::MediaMessage to_open_peer(PeerId peer, const v1::Offer& offer, GroupId hint) {
+v1::MediaMessage to_open_peer(const Session& session, const v1::Offer& offer, GroupId hint) {
   v1::MediaMessage message;
   v1::OpenPeer& open = *message.mutable_open_peer();
-  open.set_peer(peer.value());
+  open.set_peer(session.peer.value());
   open.set_offer(offer.sdp());
   *open.mutable_lines() = offer.lines();
   open.set_group_hint(hint.value());
+  open.set_is_member(session.is_in());
   return message;
 }
 
@@ -40,7 +41,7 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
   // Peers of one conference meet on one worker; a page says which it is about before it joins. Whether there is
   // such a conference must not show in the worker's port.
   const GroupId about = group_of(session.conference.empty() ? offer.number() : session.conference);
-  media_->request(to_open_peer(session.peer, offer, about),
+  media_->request(to_open_peer(session, offer, about),
                   [this, alive = std::weak_ptr(alive_), id = session.id, asked = socket.id,
                    reply_to = message.id(), before, serial](const v1::MediaMessage* reply) {
                     Session* now = alive.expired() ? nullptr : find_session(id);
@@ -54,6 +55,7 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
                     const bool opened = reply != nullptr && reply->has_peer_opened();
                     if (now->peer_life == PeerLife::Opening)
                       now->peer_life = opened ? PeerLife::Open : before;
+                    if (opened) now->worker = reply->peer_opened().worker();
                     LiveConference* live = now->is_in() ? find_conference(now->conference) : nullptr;
                     if (opened && live != nullptr) sync_media(*live);
                     if (at == sockets_.end()) return;
@@ -64,7 +66,8 @@ void ConferenceHost::handle_offer(Socket& socket, const v1::ClientMessage& messa
                                                        ? v1::REFUSAL_CODE_INTERNAL
                                                        : reply->error().code();
                       return refuse(*at->second, reply_to, code,
-                                    gone ? "the media process went away" : reply->error().detail());
+                                    gone ? "the media process went away" : reply->error().detail(), {},
+                                    code == v1::REFUSAL_CODE_BOX_FULL ? kFullRetrySeconds : 0);
                     }
                     v1::ServerMessage answer;
                     answer.set_reply_to(reply_to);
@@ -99,6 +102,7 @@ void ConferenceHost::close_peer(Session& session) {
   session.peer_life = PeerLife::None;
   session.peer_connected = false;
   ++session.offers;
+  session.worker.reset();
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live != nullptr) live->held.forget(session.peer);
   v1::MediaMessage close;

@@ -20,6 +20,8 @@ inline constexpr Rate kJoinRate{20, 600};    ///< joins from one address: a whol
 inline constexpr Rate kFailedJoinRate{0.5, 60};  ///< wrong numbers from one address: guessing takes lifetimes
 inline constexpr Rate kHelloRate{20, 600};       ///< new sessions from one address
 inline constexpr uint64_t kRefusedJoinsAMinute = 100;  ///< on the whole box; more raise the alarm
+/// When a full box may have room again: it holds a load level for five seconds at least.
+inline constexpr uint32_t kFullRetrySeconds = 10;
 inline constexpr int kMaxStrikes = 40;  ///< broken or limited messages before a socket is closed
 
 struct Socket {

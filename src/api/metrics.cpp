@@ -77,6 +77,8 @@ constexpr std::array kCatalogue = {
     MetricRow{MediaRequestsFailed, "huitang_media_requests_failed_total", kCounter,
               "requests that the media process refused or did not answer"},
     MetricRow{MediaStarts, "huitang_media_starts_total", kCounter, "media processes started by serve"},
+    MetricRow{BoxFull, "huitang_box_full", kGauge,
+              "1 while no media worker takes new conferences or participants: the box needs more cores"},
     MetricRow{BotsRestarted, "huitang_bots_restarted_total", kCounter,
               "demo bots started again after they ended"},
 };

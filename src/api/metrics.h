@@ -53,6 +53,7 @@ enum class Metric : uint8_t {
   MediaCrashLoop,
   MediaRequestsFailed,
   MediaStarts,
+  BoxFull,
   BotsRestarted,
   kCount
 };

@@ -43,6 +43,7 @@ struct Session {
   PeerLife peer_life = PeerLife::None;
   uint32_t offers = 0;  ///< counts what the peer was asked to be; an answer to an older offer is stale
   bool peer_connected = false;
+  std::optional<uint32_t> worker;  ///< of the node, that its peer is on; absent before one was opened
 
   std::string conference;  ///< number; empty before a join was asked for
   conference::ParticipantId participant;

@@ -25,11 +25,13 @@ struct Settings {
 
   uint32_t udp_port = 20000;
   uint32_t media_workers = 0;  ///< 0: one for each core
+  uint32_t load_limit_percent = 80;
   bool spawn_media = true;
   std::string media_socket;  ///< empty: DATA/media.sock
 
   uint32_t participants = 500;
   uint32_t conferences = 1000;
+  uint32_t media_peers = 4000;  ///< of one media worker
   uint32_t connections = 4000;
   uint32_t connections_per_address = 200;
   uint32_t empty_minutes = 30;

@@ -189,7 +189,10 @@ void Site::health(const HttpRequest& request, ReplyFunction reply) {
 
 void Site::readiness(const HttpRequest& request, ReplyFunction reply) {
   const std::string missing = ready_();
-  if (missing.empty()) return reply(fresh_text(200, kText, "ready\n"));
+  // A full box is ready: those inside go on through it.
+  const bool is_full = metrics_.get(Metric::BoxFull) != 0;
+  if (missing.empty())
+    return reply(fresh_text(200, kText, is_full ? "ready, but full: no new participants\n" : "ready\n"));
   reply(fresh_text(503, kText, is_caretaker(request) ? missing + "\n" : "not ready\n"));
 }
 

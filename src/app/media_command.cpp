@@ -39,6 +39,8 @@ struct MediaOptions {
   std::string bind = "0.0.0.0";
   uint32_t workers = 0;
   bool pin = false;
+  uint32_t max_peers = 4000;
+  uint32_t load_limit = 80;
   std::string log_level = "info";
   std::string log_file;
   int take_over_fd = -1;
@@ -60,6 +62,15 @@ void describe(CLI::App& app, MediaOptions& o) {
   app.add_option("--bind", o.bind, "local address to listen on")->capture_default_str();
   app.add_option("--workers", o.workers, "worker threads; 0: one for each core")->check(CLI::Range(0, 64));
   app.add_flag("--pin", o.pin, "pin worker k to core k");
+  app.add_option("--max-peers", o.max_peers, "clients' connections of one worker")
+      ->check(CLI::Range(1, 4000))
+      ->capture_default_str();
+  app.add_option(
+         "--load-limit", o.load_limit,
+         "percent of its core at which a worker takes no new clients; from 9/8 of it on it lowers, from "
+         "19/16 on it pauses pictures")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   app.add_option("--log-level", o.log_level, "trace, debug, info, warn or error")
       ->check(CLI::IsMember(kLevels))
       ->capture_default_str();
@@ -87,6 +98,8 @@ bool take_settings(const CLI::App& app, MediaOptions& o) {
     if (!given("--workers")) o.workers = settings->media_workers;
     if (!given("--public-address")) o.public_addresses = media_addresses(*settings);
     if (!given("--bind")) o.bind = settings->bind_address;
+    if (!given("--max-peers")) o.max_peers = settings->media_peers;
+    if (!given("--load-limit")) o.load_limit = settings->load_limit_percent;
     if (!given("--log-level")) o.log_level = settings->log_level;
   }
   if (o.socket.empty()) std::fputs("huitang media: needs --socket or --config\n", stderr);
@@ -204,6 +217,8 @@ class MediaProcess {
             .bind = {bind_, port},
             .public_ips = public_ips_,
             .clock = rtp::NtpClock(clock_at_, clock_ntp_),
+            .max_peers = options_.max_peers,
+            .load = {.limit = options_.load_limit / 100.0},
             .pin_to_core = options_.pin};
   }
 

@@ -180,7 +180,11 @@ class Serve {
                         "--udp-port",
                         std::to_string(settings_.udp_port),
                         "--log-level",
-                        settings_.log_level};
+                        settings_.log_level,
+                        "--max-peers",
+                        std::to_string(settings_.media_peers),
+                        "--load-limit",
+                        std::to_string(settings_.load_limit_percent)};
     for (const std::string& address : media_addresses(settings_))
       config.arguments.insert(config.arguments.end(), {"--public-address", address});
     if (settings_.media_workers > 0)
