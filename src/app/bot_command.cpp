@@ -30,6 +30,7 @@ struct Options {
   bool json = false;
   bool watch = false;
   bool end = false;
+  uint16_t via = 0;
   std::string ca;
 };
 
@@ -54,6 +55,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_flag("--receive-only", o.receive_only, "send nothing");
   app.add_flag("--watch", o.watch, "decode what the others send (--json does so too)");
   app.add_flag("--end", o.end, "end the conference when leaving; needs the chair's link");
+  app.add_option("--via", o.via, "send media to this UDP port of 127.0.0.1, a relay, instead of to the node");
   app.add_flag("--json", o.json, "print events as JSON lines");
   auto* insecure = app.add_flag("--insecure", o.insecure, "accept any certificate");
   app.add_option("--ca", o.ca, "trust the authorities of this PEM file")->excludes(insecure);
@@ -77,6 +79,7 @@ bot::ParticipantConfig participant(const Options& o, const bot::ConferenceLink& 
   p.media.sends_red = o.red;
   p.media.video_delay = core::Duration::micros(static_cast<int64_t>(o.video_delay_ms * 1000));
   p.media.clock_offset = local_offset();
+  if (o.via != 0) p.media.via = core::SocketAddress{core::IpAddress::v4(127, 0, 0, 1), o.via};
   p.media.looks = p.watches;
   if (p.watches) p.media.tone_candidates = o.listen;
   return p;

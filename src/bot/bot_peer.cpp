@@ -46,7 +46,7 @@ std::string make_cname(core::Random& random) {
 }
 
 ClientTransport::Config transport_config(const BotConfig& config, const std::string& cname) {
-  ClientTransport::Config c{.lines = sdp::client_lines(config.shape), .cname = cname};
+  ClientTransport::Config c{.lines = sdp::client_lines(config.shape), .cname = cname, .via = config.via};
   if (config.sends_red) c.audio_codecs = {sdp::Codec::Red, sdp::Codec::Opus};
   return c;
 }

@@ -36,8 +36,9 @@ struct BotConfig {
   bool sends_red = false;
   core::Duration video_delay;  ///< pictures leave that much later than their sound; timestamps stay true
   bool looks = false;          ///< decode pictures, read marks
-  std::vector<double> tone_candidates;  ///< decode sound, find these
-  core::Duration clock_offset;          ///< local time minus UTC, for the clock in the picture
+  std::vector<double> tone_candidates;     ///< decode sound, find these
+  core::Duration clock_offset;             ///< local time minus UTC, for the clock in the picture
+  std::optional<core::SocketAddress> via;  ///< ClientTransport::Config::via
   sdp::ClientShape shape;
   std::vector<VideoLayerShape> layers = {{{160, 90}, core::Bitrate::kbps(80)},
                                          {{320, 180}, core::Bitrate::kbps(200)},

@@ -66,6 +66,7 @@ core::Result<void, std::string> ClientTransport::handle_answer(core::Instant now
   auto negotiated = sdp::read_answer(offer_, answer);
   if (!negotiated) return core::err(to_string(negotiated.error()));
   ice::Remote remote = to_remote(negotiated->remote);
+  if (config_.via) remote.candidates = {{*config_.via, 1}};
   if (remote.candidates.empty()) return core::err(std::string("the answer has no UDP candidate"));
   dtls::Config dtls{.role = dtls::Role::Client, .profiles = config_.srtp_profiles};
   for (const sdp::Fingerprint& fingerprint : negotiated->remote.fingerprints)

@@ -44,6 +44,8 @@ class ClientTransport {
     std::vector<sdp::Codec> video_codecs = {sdp::Codec::Vp8};
     std::vector<crypto::SrtpProfile> srtp_profiles = dtls::kDefaultProfiles;
     std::string cname;
+    /// Checks go here instead of to the node's candidates: a relay of a test.
+    std::optional<core::SocketAddress> via;
   };
   /// Outlive the transport; may be shared by many on one thread.
   struct Services {

@@ -145,6 +145,7 @@ class Peer {
   srtp::Sealer* sealer() { return can_send() ? sealer_.get() : nullptr; }
   void count_sent(uint64_t packets, uint64_t bytes);
 
+  const Counters& counters() const { return counters_; }
   Snapshot snapshot() const;
 
   /// The client may still have a flight of its DTLS handshake to send again, which only this process could

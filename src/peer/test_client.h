@@ -298,6 +298,7 @@ class World {
     Buffer bytes;
   };
   void send(Datagram d) {
+    if (d.to == kNode && tape.size() < kMaxTape) tape.push_back(d.bytes);
     if (is_cut || random.below(1000) < loss_per_mille) return;
     const auto delay =
         Duration::millis(10) + Duration::micros(random.below(static_cast<uint32_t>(jitter.to_micros()) + 1));
@@ -374,6 +375,8 @@ class World {
   Duration jitter;
   bool is_cut = false;
   std::multimap<Instant, Datagram> in_flight;
+  static constexpr size_t kMaxTape = 200;
+  std::vector<Buffer> tape;  ///< control datagrams of the client, as an eavesdropper has them
   std::vector<Event> events;
   std::vector<Media> media;
   std::vector<Buffer> rtcp_in;

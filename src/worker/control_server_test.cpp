@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <deque>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -81,6 +83,7 @@ class MediaNode : public ::testing::Test {
     const core::Instant deadline = net::monotonic_now() + kPatience;
     while (!done() && net::monotonic_now() < deadline) {
       for (auto& client : clients_) client->turn();
+      if (each_turn_) each_turn_();
       loop_.run_once(Duration::millis(1));
     }
     return done();
@@ -165,6 +168,7 @@ class MediaNode : public ::testing::Test {
   std::unique_ptr<net::FrameSocket> socket_;
   std::deque<v1::MediaMessage> inbox_;
   std::vector<std::unique_ptr<OnlineClient>> clients_;
+  std::function<void()> each_turn_;  ///< while anything is waited for
   uint64_t next_id_ = 0;
   bool closed_ = false;
   bool shutdown_asked_ = false;
@@ -283,6 +287,57 @@ TEST_F(MediaNode, tells_what_happened_to_a_peer_and_how_loaded_its_workers_are) 
     return std::ranges::any_of(
         inbox_, [](const v1::MediaMessage& m) { return m.has_health() && m.health().loads_size() == 2; });
   }));
+}
+
+// Threads of both workers, of the control side and commands of every kind at once: for the thread sanitizer.
+TEST_F(MediaNode, peers_come_and_go_while_others_speak_and_mutes_and_views_change) {
+  hello();
+  const int rounds = std::getenv("HUITANG_DEEP") != nullptr ? 300 : 12;
+  std::vector<std::unique_ptr<bot::SyntheticAudio>> voices;
+  std::vector<OnlineClient*> inside;
+  each_turn_ = [&] {
+    for (size_t i = 0; i < inside.size(); ++i)
+      if (inside[i]->client.transport().can_send())
+        inside[i]->send(inside[i]->client.seal(voices[i]->next(net::monotonic_now()), "0", {}));
+  };
+  const auto source_of = [](const OnlineClient& c) {
+    return static_cast<uint32_t>(100 + c.client.id().value());
+  };
+  const auto group_of = [](const OnlineClient& c) { return 1 + c.client.id().value() % 2; };
+  for (int round = 0; round < rounds; ++round) {
+    OnlineClient& fresh = add_client(1 + (clients_.size() + 1) % 2);
+    inside.push_back(&fresh);
+    voices.push_back(std::make_unique<bot::SyntheticAudio>(
+        bot::SyntheticAudio::Config{.ssrc = 5, .payload_type = sdp::kOfferOpus}));
+    EXPECT_TRUE(bind(fresh, source_of(fresh), group_of(fresh)).has_done());
+    v1::MediaMessage message;
+    message.mutable_set_group()->set_group(group_of(fresh));
+    for (const OnlineClient* c : inside)
+      if (group_of(*c) == group_of(fresh)) message.mutable_set_group()->add_listeners(c->client.id().value());
+    EXPECT_TRUE(call(message).has_done());
+    message.mutable_bind_source()->set_peer(fresh.client.id().value());
+    message.mutable_bind_source()->set_source(source_of(fresh));
+    message.mutable_bind_source()->set_use(v1::LINE_USE_MICROPHONE);
+    message.mutable_bind_source()->set_group(group_of(fresh));
+    message.mutable_bind_source()->set_forwarded(round % 3 != 0);
+    EXPECT_TRUE(call(message).has_done());
+    message.mutable_set_peer_view()->set_peer(fresh.client.id().value());
+    v1::PeerSlot& slot = *message.mutable_set_peer_view()->add_slots();
+    slot.set_use(v1::LINE_USE_VIDEO_SLOT);
+    slot.set_speaker_of_group(group_of(fresh));
+    EXPECT_TRUE(call(message).has_done());
+    message.mutable_get_snapshot();
+    EXPECT_EQ(static_cast<size_t>(call(message).snapshot().peers_size()), inside.size());
+    message.mutable_get_peer_log()->set_peer(0);
+    EXPECT_TRUE(call(message).has_peer_log());
+    if (inside.size() <= 5) continue;
+    message.mutable_close_peer()->set_peer(inside.front()->client.id().value());
+    EXPECT_TRUE(call(message).has_done());
+    inside.erase(inside.begin());
+    voices.erase(voices.begin());
+  }
+  each_turn_ = nullptr;
+  EXPECT_FALSE(closed_);
 }
 
 TEST_F(MediaNode, two_clients_may_be_connected_and_both_hear_events) {

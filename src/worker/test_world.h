@@ -46,6 +46,10 @@ class QueueOut final : public PacketOut {
 
 class WorkerWithClients : public ::testing::Test {
  protected:
+  /// `node_backend`: a faulty one shows that a test would notice.
+  explicit WorkerWithClients(std::unique_ptr<srtp::Backend> node_backend = srtp::make_best_backend())
+      : node_backend_(std::move(node_backend)) {}
+
   WorkerConfig config() const {
     WorkerConfig c;
     c.addresses = {kNode};
@@ -85,6 +89,7 @@ class WorkerWithClients : public ::testing::Test {
   }
 
   void to_worker(const core::SocketAddress& from, core::Buffer bytes) {
+    if (tap_) tap_(from, bytes);
     const Datagram datagram{from, local_address_, bytes};
     worker_.handle_datagrams(now_, {&datagram, 1});
   }
@@ -100,7 +105,8 @@ class WorkerWithClients : public ::testing::Test {
         if (const auto due = client->transport().deadline(); due && *due <= now_)
           client->transport().handle_deadline(now_);
         while (auto transmit = client->transport().poll_transmit())
-          to_worker(client->address(), std::move(transmit->bytes));
+          for (core::Buffer& datagram : on_its_way(std::move(transmit->bytes)))
+            to_worker(client->address(), std::move(datagram));
       }
       now_ += Duration::millis(1);
     }
@@ -109,6 +115,10 @@ class WorkerWithClients : public ::testing::Test {
   }
   void run(Duration span) {
     run(span, [] { return false; });
+  }
+  std::vector<core::Buffer> on_its_way(core::Buffer datagram) const {
+    if (path_) return path_(std::move(datagram));
+    return {std::move(datagram)};
   }
   void deliver() {
     while (!out_.queue.empty()) {
@@ -156,7 +166,12 @@ class WorkerWithClients : public ::testing::Test {
   QueueOut out_;
   core::IpAddress local_address_;  ///< as the socket reports it
   std::function<bool(const core::Transmit&)> drop_;
-  std::optional<Worker> held_{std::in_place, now_, config(), identity_, *backend_, random_, out_};
+  /// Sees every datagram that the worker gets.
+  std::function<void(const core::SocketAddress&, const core::Buffer&)> tap_;
+  /// What the path makes of a control datagram of a client: several, none, others.
+  std::function<std::vector<core::Buffer>(core::Buffer)> path_;
+  std::unique_ptr<srtp::Backend> node_backend_;
+  std::optional<Worker> held_{std::in_place, now_, config(), identity_, *node_backend_, random_, out_};
   Worker& worker_ = *held_;  ///< what held_ holds, also after another took its place
   std::vector<std::unique_ptr<TestClient>> clients_;
   bot::SyntheticVideo video_{{.ssrc = 2001, .payload_type = sdp::kOfferVp8, .frame_bytes = 5000}};

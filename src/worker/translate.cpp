@@ -148,6 +148,11 @@ void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& f) {
   add("unattributed", f.counters.unattributed);
   add("unbound_media", f.counters.unbound_media);
   add("malformed_rtcp", f.counters.malformed_rtcp);
+  add("unvalidated", f.dropped_by_peers.unvalidated);
+  add("unclassified", f.dropped_by_peers.unclassified);
+  add("early_media", f.dropped_by_peers.early);
+  add("malformed_rtp", f.dropped_by_peers.malformed);
+  add("not_authentic", f.dropped_by_peers.not_authentic);
   add("slab_exhausted", f.counters.slab_exhausted);
   add("unsealed", f.counters.unsealed);
   add("shed_pictures", f.counters.shed_pictures);

@@ -144,6 +144,7 @@ void Worker::close_peer(core::Instant now, peer::PeerId id) {
   }
   forget_addresses(entry);
   std::erase(touched_, &entry);
+  gone_.add(entry.peer->counters());
   peers_.erase(it);
 }
 
@@ -292,6 +293,7 @@ void Worker::handle_rtp(core::Instant now, PeerEntry& entry, const peer::Receive
                                .payload = {buffer, 0, static_cast<uint16_t>(payload.size())}};
   forwarder_.handle_media(now, media, batch_);
   slab_.release(buffer);
+  if (batch_.packets.size() >= kMaxCopies) send_media();
 }
 
 void Worker::handle_rtcp(core::Instant now, PeerEntry& entry, const peer::ReceivedRtcp& received) {

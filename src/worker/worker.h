@@ -84,9 +84,17 @@ struct PeerSlots {
   std::vector<sfu::SlotSnapshot> slots;
 };
 
+/// What peers dropped, those that are gone included; see peer::Peer::Counters.
+struct DroppedByPeers {
+  uint64_t unvalidated = 0, unclassified = 0, early = 0, malformed = 0, not_authentic = 0;
+  void add(const peer::Peer::Counters& c);
+};
+
 class Worker {
  public:
   static constexpr size_t kMaxEvents = 10'000;
+  /// Copies waiting for the end of a turn: beyond, they are sealed and handed out at once (1 MB of them).
+  static constexpr size_t kMaxCopies = 16'384;
 
   /// What is passed by reference outlives the worker.
   Worker(core::Instant now, WorkerConfig config, const dtls::Identity& identity, srtp::Backend& backend,
@@ -123,6 +131,7 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   const sfu::Forwarder& forwarder() const { return forwarder_; }
   size_t peer_count() const { return peers_.size(); }
+  DroppedByPeers dropped_by_peers() const;
   LoadGovernor::Snapshot load() const { return governor_.snapshot(); }
   /// One peer's, or for peer 0 all of them and the worker's own (under peer 0).
   std::vector<PeerLogCopy> copy_logs(peer::PeerId id) const;
@@ -196,6 +205,7 @@ class Worker {
 
   std::deque<Event> events_;
   WorkerCounters counters_;
+  DroppedByPeers gone_;  ///< of peers that are closed
 };
 
 }  // namespace huitang::worker

@@ -32,6 +32,20 @@ void Worker::handle_load(core::Instant now, const LoadTotals& totals) {
   push(LoadChanged{level, governor_.share()});
 }
 
+void DroppedByPeers::add(const peer::Peer::Counters& c) {
+  unvalidated += c.unvalidated;
+  unclassified += c.unclassified;
+  early += c.early;
+  malformed += c.malformed;
+  not_authentic += c.not_authentic;
+}
+
+DroppedByPeers Worker::dropped_by_peers() const {
+  DroppedByPeers sum = gone_;
+  for (const auto& [id, entry] : peers_) sum.add(entry->peer->counters());
+  return sum;
+}
+
 void Worker::log_shows(core::Instant now) {
   while (const auto shows = forwarder_.poll_shows()) {
     PeerEntry* entry = by_receiver_[shows->receiver.value()];

@@ -202,7 +202,8 @@ WorkerFigures WorkerThread::figures() const {
           sum(inherited_in_, socket_.counters()),
           sum(inherited_out_, batch_.counters()),
           worker_->peer_count(),
-          worker_->load()};
+          worker_->load(),
+          worker_->dropped_by_peers()};
 }
 
 WorkerHandOver WorkerThread::export_state(core::Instant now) const {

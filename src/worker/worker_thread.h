@@ -36,6 +36,7 @@ struct WorkerFigures {
   net::SendBatch::Counters socket_out;
   size_t peers = 0;
   LoadGovernor::Snapshot load;
+  DroppedByPeers dropped_by_peers;
 };
 
 class WorkerThread {
