@@ -1,11 +1,13 @@
 // A peer is brought to Connected through a real ICE and DTLS handshake; then the input speaks: datagrams as
 // they are from the client's address or a stranger's, properly sealed RTP and RTCP with contents of its
-// choosing, offers with bytes changed, checks, time. The peer stays consistent, a stranger never gets
-// anything through, and offers that are refused change nothing.
+// choosing, offers with bytes changed, checks, datagrams of the session repeated and changed, time. The peer
+// stays consistent, a stranger never gets anything through, offers that are refused change nothing, and a client
+// that did nothing wrong itself gets its media through in the end, whatever came under its address.
 #include <cstdlib>
 #include <memory>
 
 #include "peer/test_client.h"
+#include "rtp/demux.h"
 
 namespace {
 
@@ -37,6 +39,7 @@ class Session {
       world_.flush();
       require(world_.peer.is_consistent());
     }
+    if (!is_spoilt_) expect_media_gets_through();
   }
 
  private:
@@ -44,8 +47,8 @@ class Session {
   static core::Buffer copy(core::Bytes b) { return {b.begin(), b.end()}; }
 
   void step(core::ByteReader& in) {
-    switch (in.u8() % 9) {
-      case 0: return raw(kClient, some(in));
+    switch (in.u8() % 11) {
+      case 0: return from_home(some(in));
       case 1: return from_stranger(some(in));
       case 2: return sealed_rtp(in);
       case 3: return sealed_rtcp(some(in));
@@ -53,8 +56,56 @@ class Session {
       case 5: return world_.run(core::Duration::millis(in.u16() % 4000));
       case 6: return restart();
       case 7: return described_packet(in);
-      default: return lines(in);
+      case 8: return lines(in);
+      case 9: return repeated(in);
+      default: return good_sound();
     }
+  }
+
+  // Until its end nothing of a handshake is authentic, so whoever can use the client's address can break it.
+  void from_home(core::Bytes bytes) {
+    is_spoilt_ = is_spoilt_ || !world_.peer.can_send();
+    raw(kClient, bytes);
+  }
+
+  // What the client or an earlier step sent, whole or changed, from its address or from elsewhere.
+  void repeated(core::ByteReader& in) {
+    if (world_.tape.empty()) return;
+    core::Buffer datagram = world_.tape[in.u16() % world_.tape.size()];
+    const core::Buffer original = datagram;
+    for (size_t n = in.u8() % 4; n > 0 && !datagram.empty(); --n)
+      datagram[in.u16() % datagram.size()] = in.u8();
+    if (in.u8() % 8 == 0 && !datagram.empty()) datagram.resize(in.u8() % datagram.size());
+    // A check with its integrity proves the address that it comes from; repeating it there is no attack on this.
+    const bool stays_home = rtp::classify(datagram) == rtp::PacketClass::Stun || in.u8() % 2 == 0;
+    if (!stays_home) return from_stranger(datagram);
+    if (datagram != original) is_spoilt_ = is_spoilt_ || !world_.peer.can_send();
+    raw(kClient, datagram);
+  }
+
+  core::Buffer sound() {
+    peer::test::Client::Packet p;
+    p.ssrc = kGoodSsrc;
+    p.number = ++good_number_;
+    p.timestamp = good_number_ * 960u;
+    p.mid = "0";
+    return world_.client.seal(p);
+  }
+  void good_sound() {
+    if (!world_.client.sealer || !world_.peer.can_send()) return;
+    core::Buffer datagram = sound();
+    if (world_.tape.size() < peer::test::World::kMaxTape) world_.tape.push_back(datagram);
+    world_.receive(kClient, datagram);
+  }
+
+  void expect_media_gets_through() {
+    for (int i = 0; i < 4000 && !(world_.client.is_connected() && world_.peer.can_send()); ++i)
+      world_.run(core::Duration::millis(10));
+    require(world_.client.is_connected() && world_.peer.can_send());
+    core::Buffer datagram = sound();
+    const auto received = world_.receive(kClient, datagram);
+    const auto* media = std::get_if<peer::ReceivedRtp>(&received);
+    require(media != nullptr && media->use == peer::LineUse::Microphone);
   }
 
   void raw(const core::SocketAddress& from, core::Bytes bytes) {
@@ -79,6 +130,7 @@ class Session {
 
   // An authentic packet around arbitrary bytes: what a hostile client could send.
   void sealed_rtp(core::ByteReader& in) {
+    is_spoilt_ = true;
     if (!world_.client.sealer) return;
     core::Buffer clear = copy(some(in));
     if (clear.size() < rtp::kFixedHeaderSize) return;
@@ -94,6 +146,7 @@ class Session {
   }
 
   void described_packet(core::ByteReader& in) {
+    is_spoilt_ = true;
     if (!world_.client.sealer) return;
     static constexpr uint8_t kTypes[] = {111, 63, 96, 97, 102, 103, 0};
     static const char* const kNames[] = {"", "0", "1", "2", "3", "q", "h", "f", "4", "zz"};
@@ -112,6 +165,7 @@ class Session {
   }
 
   void sealed_rtcp(core::Bytes bytes) {
+    is_spoilt_ = true;
     if (!world_.client.sealer || bytes.size() < 8) return;
     core::Buffer packet = copy(bytes);
     packet[0] = static_cast<uint8_t>(0x80 | (packet[0] & 0x3f));
@@ -158,7 +212,10 @@ class Session {
   void offer_and_check(const std::string& offer, const std::vector<peer::Line>& lines) {
     const auto before = world_.peer.snapshot();
     const auto answer = world_.peer.handle_offer(world_.now, offer, lines);
-    if (answer) return;
+    if (answer) {
+      is_spoilt_ = true;  // its lines are no longer those that it thinks
+      return;
+    }
     const auto after = world_.peer.snapshot();
     require(after.offers == before.offers && after.lines == before.lines &&
             after.ice.ufrag == before.ice.ufrag);
@@ -167,11 +224,13 @@ class Session {
 
   void restart() {
     world_.client.ice.restart(world_.now);
-    (void)world_.negotiate();
+    is_spoilt_ = !world_.negotiate() || is_spoilt_;
   }
 
   peer::test::World world_;
-  uint16_t number_ = 0;
+  static constexpr uint32_t kGoodSsrc = 4711;
+  uint16_t number_ = 0, good_number_ = 0;
+  bool is_spoilt_ = false;
 };
 
 }  // namespace
