@@ -77,8 +77,9 @@ SyntheticPacket SyntheticAudio::next(core::Instant now) {
   packet.index = index_++;
   packet.header = {.payload_type = config_.payload_type,
                    .sequence_number = static_cast<uint16_t>(packet.index),
-                   .timestamp = static_cast<uint32_t>(packet.index * 960),
+                   .timestamp = timestamp_,
                    .ssrc = config_.ssrc};
+  timestamp_ += 960;
   return packet;
 }
 

@@ -38,8 +38,14 @@ class SyntheticVideo {
     uint16_t height = 720;
     size_t max_payload = 1100;
     uint64_t first_index = 1;
+    uint32_t first_timestamp = 1000;  ///< before the first frame
+    uint16_t first_picture = 0;       ///< likewise
   };
-  explicit SyntheticVideo(const Config& config) : config_(config), index_(config.first_index) {}
+  explicit SyntheticVideo(const Config& config)
+      : config_(config),
+        index_(config.first_index),
+        timestamp_(config.first_timestamp),
+        picture_(config.first_picture) {}
   void request_key_frame() { key_frame_due_ = true; }
   /// The packets of the next frame, near-equal in size as browsers make them; the last has the marker. The
   /// RTP timestamp advances by `ticks` of 90 kHz.
@@ -48,8 +54,8 @@ class SyntheticVideo {
  private:
   Config config_;
   uint64_t index_;
-  uint32_t timestamp_ = 1000;
-  uint16_t picture_ = 0;
+  uint32_t timestamp_;
+  uint16_t picture_;
   bool key_frame_due_ = true;
 };
 
@@ -59,14 +65,18 @@ class SyntheticAudio {
     uint32_t ssrc = 0;
     uint8_t payload_type = 0;
     size_t payload_bytes = 100;
+    uint64_t first_index = 1;
+    uint32_t first_timestamp = 960;
   };
-  explicit SyntheticAudio(const Config& config) : config_(config) {}
+  explicit SyntheticAudio(const Config& config)
+      : config_(config), index_(config.first_index), timestamp_(config.first_timestamp) {}
   /// One packet of 20 ms.
   SyntheticPacket next(core::Instant now);
 
  private:
   Config config_;
-  uint64_t index_ = 1;
+  uint64_t index_;
+  uint32_t timestamp_;
 };
 
 }  // namespace huitang::bot

@@ -369,6 +369,17 @@ std::optional<SlotShows> Forwarder::poll_shows() { return parts_->t.shows.pop();
 
 const ForwarderCounters& Forwarder::counters() const { return parts_->t.counters; }
 
+ForwarderSizes Forwarder::sizes() const {
+  const Tables& t = parts_->t;
+  return {.sources = t.source_by_number.size(),
+          .owners = t.owners.size(),
+          .receivers = t.receiver_by_peer.size(),
+          .slots = t.slots.size() - t.free_slots.size(),
+          .groups = t.group_by_id.size(),
+          .history = t.history.size(),
+          .tables = t.sources.size() + t.receivers.size() + t.slots.size() + t.groups.size()};
+}
+
 std::vector<SourceSnapshot> Forwarder::snapshot_sources() const {
   std::vector<SourceSnapshot> all;
   for (const auto& source : parts_->t.sources) {

@@ -90,6 +90,17 @@ struct SlotSnapshot {
   uint64_t packets = 0;
 };
 
+/// What there is at the moment: gauges, and for telling that nothing is left.
+struct ForwarderSizes {
+  size_t sources = 0;
+  size_t owners = 0;  ///< of sources
+  size_t receivers = 0;
+  size_t slots = 0;
+  size_t groups = 0;
+  size_t history = 0;  ///< packets kept for retransmission
+  size_t tables = 0;   ///< places in all tables, free ones too: follows the most there ever was at once
+};
+
 struct ForwarderState;  // state.h
 
 class Forwarder {
@@ -157,6 +168,7 @@ class Forwarder {
   bool restore(core::Instant now, const ForwarderState& state);
 
   const ForwarderCounters& counters() const;
+  ForwarderSizes sizes() const;
   std::vector<SourceSnapshot> snapshot_sources() const;
   std::vector<SlotSnapshot> snapshot_slots(ReceiverIndex receiver) const;
   bool is_consistent() const;

@@ -35,6 +35,9 @@ class TestClient {
   size_t sender_reports() const { return sender_reports_; }
   size_t receiver_reports() const { return receiver_reports_; }
   size_t plis() const { return plis_; }
+  std::vector<rtp::SenderInfo>& sender_infos() { return sender_infos_; }
+  /// Of the feedback about what it sent, in units of 64 ms.
+  std::vector<int32_t>& feedback_times() { return feedback_times_; }
 
   std::vector<peer::Line> lines() const {
     std::vector<peer::Line> out;
@@ -81,6 +84,10 @@ class TestClient {
     rtp::CompoundReader reader(rtcp);
     while (const auto packet = reader.next()) {
       sender_reports_ += std::holds_alternative<rtp::SenderReportView>(*packet);
+      if (const auto* report = std::get_if<rtp::SenderReportView>(&*packet))
+        sender_infos_.push_back(report->info);
+      if (const auto* feedback = std::get_if<rtp::TransportFeedbackView>(&*packet))
+        feedback_times_.push_back(feedback->reference_time);
       receiver_reports_ += std::holds_alternative<rtp::ReceiverReportView>(*packet);
       plis_ += std::holds_alternative<rtp::PliView>(*packet);
     }
@@ -90,6 +97,8 @@ class TestClient {
   core::SocketAddress address_;
   bot::ClientTransport transport_;
   std::vector<SeenPacket> seen_;
+  std::vector<rtp::SenderInfo> sender_infos_;
+  std::vector<int32_t> feedback_times_;
   uint16_t transport_number_ = 0;
   size_t sender_reports_ = 0, receiver_reports_ = 0, plis_ = 0;
 };

@@ -143,7 +143,7 @@ void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& f) {
   out.set_packets_out(out.packets_out() + f.socket_out.datagrams);
   out.set_packets_dropped(out.packets_dropped() + f.socket_in.overflow_in + f.socket_out.blocked +
                           f.socket_out.refused + f.counters.slab_exhausted + f.counters.shed_pictures);
-  out.set_peers(out.peers() + static_cast<uint32_t>(f.peers));
+  out.set_peers(out.peers() + static_cast<uint32_t>(f.live.peers));
   const auto add = [&out](const char* name, uint64_t value) { (*out.mutable_counters())[name] += value; };
   add("unattributed", f.counters.unattributed);
   add("unbound_media", f.counters.unbound_media);
@@ -164,6 +164,14 @@ void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& f) {
   add("send_refused", f.socket_out.refused);
   add("send_runs", f.socket_out.runs);
   add("send_calls", f.socket_out.calls);
+  add("live_addresses", f.live.addresses);
+  add("live_fragments", f.live.fragments);
+  add("live_sources", f.live.media.sources);
+  add("live_receivers", f.live.media.receivers);
+  add("live_slots", f.live.media.slots);
+  add("live_groups", f.live.media.groups);
+  add("live_history_packets", f.live.media.history);
+  add("live_packet_buffers", f.live.packet_buffers);
   add("media_in", f.forwarder.packets_in);
   add("media_out", f.forwarder.packets_out);
   add("dropped_muted", f.forwarder.dropped_muted);

@@ -608,6 +608,16 @@ std::optional<Event> Worker::poll_event() {
   return event;
 }
 
+LiveObjects Worker::live() const {
+  return {.peers = peers_.size(),
+          .addresses = by_address_.size(),
+          .fragments = by_fragment_.size(),
+          .bound_sources = owners_.size(),
+          .receivers = by_receiver_.size() - std::ranges::count(by_receiver_, nullptr),
+          .packet_buffers = slab_.in_use(),
+          .media = forwarder_.sizes()};
+}
+
 std::vector<peer::Peer::Snapshot> Worker::snapshot_peers() const {
   std::vector<peer::Peer::Snapshot> out;
   out.reserve(peers_.size());

@@ -29,6 +29,7 @@
 #include "worker/counters.h"
 #include "worker/hand_over_state.h"
 #include "worker/ingress_guard.h"
+#include "worker/live_objects.h"
 #include "worker/load_governor.h"
 #include "worker/packet_out.h"
 #include "worker/peer_entry.h"
@@ -132,6 +133,7 @@ class Worker {
   const sfu::Forwarder& forwarder() const { return forwarder_; }
   size_t peer_count() const { return peers_.size(); }
   DroppedByPeers dropped_by_peers() const;
+  LiveObjects live() const;
   LoadGovernor::Snapshot load() const { return governor_.snapshot(); }
   /// One peer's, or for peer 0 all of them and the worker's own (under peer 0).
   std::vector<PeerLogCopy> copy_logs(peer::PeerId id) const;

@@ -201,7 +201,7 @@ WorkerFigures WorkerThread::figures() const {
           worker_->forwarder().counters(),
           sum(inherited_in_, socket_.counters()),
           sum(inherited_out_, batch_.counters()),
-          worker_->peer_count(),
+          worker_->live(),
           worker_->load(),
           worker_->dropped_by_peers()};
 }

@@ -34,7 +34,7 @@ struct WorkerFigures {
   sfu::ForwarderCounters forwarder;
   net::UdpSocket::Counters socket_in;
   net::SendBatch::Counters socket_out;
-  size_t peers = 0;
+  LiveObjects live;
   LoadGovernor::Snapshot load;
   DroppedByPeers dropped_by_peers;
 };
