@@ -176,6 +176,25 @@ describe('MeetingModel', () => {
     expect(model.store.getState().meId).toBe('me-2');
   });
 
+  it('says that it is back, forgets meanwhile who was speaking, and names a message that may be lost', async () => {
+    const { model, world, socket } = await meeting();
+    const notices = () => model.store.getState().notices.map((notice) => notice.text.key);
+    model.sendChat('on its way', '');
+    socket.handlers.closed();
+    world.peer.enter('disconnected');
+    expect(model.store.getState().talking.size).toBe(0);
+    await world.clock.advance(1_010);
+    const next = world.server.welcome(false);
+    await settle();
+    next.reply(next.last('join'), { case: 'joined', value: { participantId: 'me-2', state: { number: 9n, participants: [{ ...ME, id: 'me-2' }] } } });
+    next.reply(next.last('offer'), { case: 'answer', value: { sdp: 'answer' } });
+    await settle();
+    expect(notices()).toEqual(['chatUnknown']);
+    world.peer.enter('connected');
+    expect(notices()).toEqual(['chatUnknown', 'backOnline']);
+    expect(model.store.getState().connection).toBe('good');
+  });
+
   it('reminds a muted person who is speaking', async () => {
     const { model, devices, world } = await meeting();
     model.setMicrophone(false);

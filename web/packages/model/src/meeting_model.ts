@@ -309,6 +309,8 @@ export class MeetingModel {
     const before = this.state.connection;
     const connection = connectionOf(before, linkUp && peerUp);
     this.set({ linkUp, peerUp, connection, ...(isNew ? { phase } : {}) });
+    // Whoever spoke last may be silent by now.
+    if (connection === 'reconnecting' && !peerUp && this.state.talking.size > 0) this.set({ talking: new Set() });
     if (before === 'reconnecting' && connection === 'good' && phase.kind === 'in') this.board.add({ key: 'backOnline' });
     if (isNew && phase.kind === 'in') this.handleEntered();
     if (isNew && phase.kind === 'out') this.close();
