@@ -544,6 +544,19 @@ TEST_F(Host, takes_no_answer_of_an_older_offer_for_one_of_the_newer) {
   EXPECT_EQ(h.asked_count(v1::MediaMessage::kBindSource), 4u);
 }
 
+TEST_F(Host, takes_the_end_of_a_replaced_peer_for_that_of_no_other) {
+  const Person person = enter("Li");
+  const uint64_t peer = h.bound(person.camera())->peer();
+  h.host->handle_text(person.socket, R"({"id":3,"offer":{"sdp":"v=0","newPeer":true}})");
+  v1::MediaMessage event;
+  event.mutable_peer_state()->set_peer(peer);
+  event.mutable_peer_state()->set_state(v1::PEER_STATE_FAILED);
+  h.host->handle_node_event(event);
+  h.turn();
+  EXPECT_EQ(h.find(person.socket, M::kPeerChanged), nullptr);
+  EXPECT_NE(h.bound(person.camera()), nullptr);
+}
+
 TEST_F(Host, closes_peers_of_nobody_that_a_node_still_holds) {
   h.node.add_peers()->set_peer(4711);
   h.node.add_groups()->set_group(5);

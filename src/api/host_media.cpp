@@ -205,7 +205,8 @@ void ConferenceHost::tell_peer(const Session& session, v1::PeerState state, bool
 
 void ConferenceHost::handle_peer_state(const v1::NodePeerState& state) {
   Session* session = find_session(PeerId(state.peer()));
-  if (session == nullptr || session->peer_life == PeerLife::None) return;
+  // While an offer for a new peer is with the node, its events are of the peer before.
+  if (session == nullptr || session->peer_life != PeerLife::Open) return;
   const bool failed = state.state() == v1::PEER_STATE_FAILED;
   logger().debug(
       "peer state",
