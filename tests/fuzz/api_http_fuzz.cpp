@@ -20,7 +20,8 @@ class Box {
         api_({demo}, *harness_.host, gate_, clock()),
         site_(
             {demo, "fuzz", "pem", "AA:BB"}, PageTable({}), api_, gate_, harness_.metrics, clock(),
-            [] { return std::string(); }, [] { return std::string(); }) {}
+            [] { return std::string(); }, [] { return std::string(); },
+            [](bool, std::function<void(std::string)> done) { done("{}"); }) {}
 
   void ask(const HttpRequest& request, bool may_create) {
     size_t replies = 0;

@@ -61,7 +61,12 @@ function complaints(bots) {
       ['restarts', 'timestamp_faults', 'picture_id_faults', 'undecodable'].filter((fault) => slot[fault] > 0)
         .map((fault) => `${bot.name}: ${slot.slot} ${slot.index} ${fault} ${slot[fault]}`));
     if (last?.refused_in > 0) faults.push(`${bot.name}: ${last.refused_in} packets refused (an index used twice?)`);
-    if (all.slice(connectedAt + 1).some((e) => e.event === 'media')) faults.push(`${bot.name}: its connection changed`);
+    const change = all.slice(connectedAt + 1).find((e) => e.event === 'media');
+    if (change !== undefined) {
+      // Seconds on loopback are a bot that gets no processor time; its checks then expire without anybody's fault.
+      const slowest = Math.max(...all.filter((e) => e.event === 'statistics').map((e) => e.round_trip_us)) / 1e6;
+      faults.push(`${bot.name}: its connection changed (${change.detail}; its slowest round trip was ${slowest.toFixed(1)} s)`);
+    }
     if (all.some((e) => e.event === 'left' || e.event === 'refused')) faults.push(`${bot.name}: it left`);
     if (all.filter((e) => e.event === 'joined').length > 1) faults.push(`${bot.name}: it joined again`);
     return faults;
