@@ -82,3 +82,11 @@ export function versionOf(kind) {
 export function majorOf(kind) {
   return Number(/(\d+)\./.exec(versionOf(kind))[1]);
 }
+
+/** The ids of a started browser's process and of all that come from it. */
+export function processesOf(browser) {
+  const all = execFileSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  const family = [browser.process().pid];
+  for (const parent of family) family.push(...all.filter(([, ppid]) => ppid === parent).map(([pid]) => pid));
+  return family;
+}

@@ -444,20 +444,32 @@
     }
     send(data) {
       keep(frames.sent, data);
-      super.send(data);
+      super.send(e2e.alterSent ? e2e.alterSent(data) : data);
     }
   };
   // What outlives the list of frames: resumed sessions, and the whole state that was told last.
-  const signaling = { resumes: 0, states: 0, state: undefined };
+  const signaling = { resumes: 0, joins: 0, states: 0, state: undefined };
   function note(data) {
     if (typeof data !== 'string' || !/"(welcome|state|joined)"/.test(data)) return;
     const message = JSON.parse(data);
     if (message.welcome?.resumed) signaling.resumes++;
+    if (message.joined) signaling.joins++;
     const state = message.state ?? message.joined?.state;
     if (state === undefined) return;
     signaling.states++;
     signaling.state = state;
   }
+  /**
+   * Notes every 40 ms whether these tones are heard; `stop()` gives for each the times (Date.now) at which it was.
+   */
+  function watchTones(frequencies) {
+    const heardAt = frequencies.map(() => []);
+    const timer = setInterval(() => {
+      hear(frequencies).forEach((level, i) => level > -30 && heardAt[i].push(Date.now()));
+    }, 40);
+    return { heardAt, stop: () => (clearInterval(timer), heardAt) };
+  }
+
   function keep(list, data) {
     if (typeof data !== 'string') return;
     list.push(data);
@@ -511,6 +523,9 @@
     },
     clapOffsets,
     watchNames,
+    watchTones,
+    /** A planted fault: changes what the page sends. */
+    alterSent: undefined,
     watches: new Map(),
     remoteAudioTracks,
     loudness(value) {

@@ -97,12 +97,18 @@ export async function readyLine(child, timeout) {
   }
 }
 
+/** A command line, run in that network (lib/network.mjs) if there is one. */
+const inNetwork = (network, binary, args) => (network ? network.command(binary, args) : [binary, args]);
+
 /**
  * A box of its own in a fresh data folder, open to all (--demo), its demo conference without bots unless asked for:
  * `url`, `demoUrl`, `number` of the demo conference, `child`; `start` makes the same process again. `demo: false` is a box
- * in which only the administrator makes conferences.
+ * in which only the administrator makes conferences. With `network` it runs in there (lib/network.mjs).
  */
-export async function startServer(t, { demoBots = 0, settings = '', binary = HUITANG, args = [], env, publicAddress = '127.0.0.1', demo = true } = {}) {
+export async function startServer(
+  t,
+  { demoBots = 0, settings = '', binary = HUITANG, args = [], env, demo = true, network, publicAddress = network?.address ?? '127.0.0.1' } = {},
+) {
   const data = mkdtempSync(path.join(os.tmpdir(), 'huitang-e2e-'));
   const config = path.join(data, 'huitang.toml');
   writeFileSync(config, `[demo]\nbots = ${demoBots}\n${settings}`);
@@ -118,7 +124,7 @@ export async function startServer(t, { demoBots = 0, settings = '', binary = HUI
     '--public-address', publicAddress,
     ...args,
   ];
-  const server = { data, httpsPort, udpPort, host: publicAddress, start: () => new Child(binary, command, { env }) };
+  const server = { data, httpsPort, udpPort, host: publicAddress, start: () => new Child(...inNetwork(network, binary, command), { env }) };
   server.child = server.start();
   t.onFailure(async (folder) => {
     (server.earlier ?? []).forEach((child, i) => child.writeLogs(folder, `serve-${i + 1}`));
@@ -170,7 +176,7 @@ function isHuitang(pid) {
 export function request(server, method, where, { headers = {}, body } = {}) {
   return new Promise((done, fail) => {
     const call = https.request(
-      { host: '127.0.0.1', port: server.httpsPort, path: where, method, headers, rejectUnauthorized: false },
+      { host: server.host, port: server.httpsPort, path: where, method, headers, rejectUnauthorized: false },
       (response) => {
         const parts = [];
         response.on('data', (part) => parts.push(part));
@@ -193,10 +199,9 @@ export async function createConference(server, title = 'e2e') {
 }
 
 /** A native participant in the conference at `url`. */
-export function startBot(t, { url, name, mark, tone, args = [] }) {
-  const child = new Child(HUITANG, [
-    'bot', '--url', url, '--insecure', '--name', name, '--mark', String(mark), '--tone', String(tone), ...args,
-  ]);
+export function startBot(t, { url, name, mark, tone, args = [], network }) {
+  const command = ['bot', '--url', url, '--insecure', '--name', name, '--mark', String(mark), '--tone', String(tone), ...args];
+  const child = new Child(...inNetwork(network, HUITANG, command));
   t.onFailure(async (folder) => child.writeLogs(folder, `bot-${mark}`));
   t.after(() => child.stop(5_000));
   return { child, name, mark, tone };
