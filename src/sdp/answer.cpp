@@ -286,14 +286,14 @@ class Answerer {
     out.ssrcs.push_back({plan.rtx_ssrc, "cname", config_.cname});
   }
 
-  /// RFC 9429 5.3.1: in a bundle only the tagged section speaks of the transport. Fingerprint and ICE
-  /// credentials stand in the session part: Firefox 153 crashes on a bundled section that neither has nor
-  /// inherits the one, and takes no ICE restart unless the others change for every section (docs/browsers.md).
+  /// RFC 9429 5.3.1: in a bundle only the tagged section speaks of the transport. The fingerprint stands in
+  /// the session part: Firefox 153 crashes on a bundled section that neither has nor inherits one
+  /// (docs/browsers.md).
   void write_tagged_transport() {
     const auto first = std::find_if(out_.description.media.begin(), out_.description.media.end(),
                                     [](const MediaDescription& m) { return m.port != 0; });
-    out_.description.transport.ice_ufrag = config_.ice_ufrag;
-    out_.description.transport.ice_pwd = config_.ice_pwd;
+    first->transport.ice_ufrag = config_.ice_ufrag;
+    first->transport.ice_pwd = config_.ice_pwd;
     first->transport.setup = Setup::Passive;
     out_.description.transport.fingerprints = {config_.fingerprint};
     first->candidates = config_.candidates;

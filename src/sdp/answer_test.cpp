@@ -76,8 +76,6 @@ TEST(Answer, speaks_of_the_transport_once_as_lite_and_passive) {
   EXPECT_EQ(answer.description.media[0].transport.setup, Setup::Passive);
   EXPECT_EQ(answer.description.media[0].candidates.size(), 1u);
   EXPECT_EQ(answer.description.transport.fingerprints.size(), 1u) << "inherited by every section";
-  EXPECT_EQ(answer.description.transport.ice_ufrag, "node") << "a restart changes it for every section";
-  EXPECT_FALSE(answer.description.transport.ice_pwd.empty());
   EXPECT_EQ(answer.description.media[1].transport, TransportAttributes());
   EXPECT_EQ(answer.negotiated.remote.ice_ufrag, "bot1");
   EXPECT_EQ(answer.negotiated.remote.fingerprints[0].value.size(), 32u);
@@ -295,7 +293,7 @@ TEST(ReadAnswer, refuses_what_does_not_fit_the_offer) {
   EXPECT_THAT(refusal([](auto& d) { d.media[0].direction = Direction::SendRecv; }), HasSubstr("direction"));
   EXPECT_THAT(refusal([](auto& d) { d.media[0].formats = {"5"}; }), HasSubstr("payload type"));
   EXPECT_THAT(refusal([](auto& d) { d.media[0].transport.setup = Setup::ActPass; }), HasSubstr("setup"));
-  EXPECT_THAT(refusal([](auto& d) { d.transport.ice_ufrag.clear(); }), HasSubstr("ICE"));
+  EXPECT_THAT(refusal([](auto& d) { d.media[0].transport.ice_ufrag.clear(); }), HasSubstr("ICE"));
   EXPECT_EQ(refusal([](auto&) {}), "taken");
 }
 
