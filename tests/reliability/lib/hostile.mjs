@@ -184,8 +184,10 @@ export function statisticsOf(bot) {
 /** Packets and losses over all slots of a bot. */
 export function heardBy(bot) {
   const slots = statisticsOf(bot)?.slots ?? [];
-  const sum = (key) => slots.reduce((total, slot) => total + (slot[key] ?? 0), 0);
-  return { packets: sum('packets'), lost: sum('lost'), frames: sum('frames'), faults: sum('timestamp_faults') + sum('picture_id_faults') };
+  const sum = (key, of = slots) => of.reduce((total, slot) => total + (slot[key] ?? 0), 0);
+  // Frames of pictures: a slot of sound counts its frames, too.
+  const frames = sum('frames', slots.filter((slot) => slot.slot !== 'audio'));
+  return { packets: sum('packets'), lost: sum('lost'), frames, faults: sum('timestamp_faults') + sum('picture_id_faults') };
 }
 
 /** The same from a report that the bot made after this call; it makes one every five seconds. */

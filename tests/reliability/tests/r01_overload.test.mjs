@@ -70,13 +70,22 @@ test('overload: newcomers are refused before pictures go, sound goes on, all com
   const late = startBot(t, { url: conference.link, name: 'Bot Carl', mark: 203, tone: 1100, args: ['--json', '--receive-only'] });
   await eventually(() => eventsOf(late, 'refused').some((e) => e.code.includes('BOX_FULL')), 'a newcomer is not told that the box is full', { timeout: 30_000 });
 
-  const paused = await freshlyHeardBy(listener);
-  const still = await freshlyHeardBy(listener);
+  // Without pictures the node has less to do and may give them back: what counts is a stretch spent at the last level
+  // from its beginning to its end, as the node itself noted, under a flood that grows until there is one.
+  let paused, still, stayed;
+  for (let tries = 0; tries < 8 && !stayed; ++tries) {
+    const before = levelsOf(server);
+    paused = await freshlyHeardBy(listener);
+    still = await freshlyHeardBy(listener);
+    stayed = before.at(-1) === 3 && levelsOf(server).length === before.length;
+    if (!stayed) rate = Math.min(rate * 1.5, 60_000);
+  }
   const pictures = still.frames - paused.frames;
   const packets = still.packets - paused.packets;
   flooding = false;
   await flood;
-  check(pictures === 0 || (await level(server)) < 3, `${pictures} pictures came through`);
+  check(stayed, `the node does not stay at the last level: ${levelsOf(server).join(' ')}`);
+  check(pictures === 0, `${pictures} pictures came through`);
   check(packets > 60, `only ${packets} packets of sound in five seconds`);
 
   await eventually(async () => (await level(server)) === 0, 'the level does not fall', { timeout: 120_000, every: 300 });
