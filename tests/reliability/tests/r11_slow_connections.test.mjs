@@ -166,7 +166,7 @@ for (const [kind] of Object.entries(KINDS))
     });
 
 test('R11: a flood that never ends keeps out neither newcomers nor sessions that come back, by the usual limits', async (t) => {
-  const server = await startServer(t, { binary: HUITANG_SANITIZED, settings: '[limits]\nconnections = 400\n' });
+  const server = await startServer(t, { binary: HUITANG, settings: '[limits]\nconnections = 400\n' });
   const conference = await createConference(server);
   const witness = await Witness.start(t, server);
   const member = await RawSocket.hello(server, { from: address(1) });
