@@ -150,10 +150,56 @@ bool is_host_name(std::string_view text) {
 
 std::span<const SettingRow> setting_rows() { return kRows; }
 
+namespace {
+
+/// The line of the first byte beyond ASCII outside quotes and comments, 0 if there is none. TOML has no place for one
+/// there (a Chinese comma, an ideographic space), and toml++ 3.3 runs into undefined behaviour at some of them.
+size_t line_of_stray_letter(std::string_view toml) {
+  size_t line = 1;
+  char quote = 0;        // " or ', while inside
+  bool is_long = false;  // three of them
+  bool in_comment = false;
+  for (size_t i = 0; i < toml.size(); ++i) {
+    const char c = toml[i];
+    const bool tripled = toml.substr(i, 3) == std::string(3, c);
+    if (c == '\n') {
+      ++line;
+      in_comment = false;
+      if (!is_long) quote = 0;
+    } else if (in_comment) {
+      continue;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"') {
+        if (i + 1 < toml.size() && toml[i + 1] != '\n') ++i;
+      } else if (c == quote && (!is_long || tripled)) {
+        i += is_long ? 2 : 0;
+        quote = 0;
+        is_long = false;
+      }
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      is_long = tripled;
+      i += is_long ? 2 : 0;
+    } else if (c == '#') {
+      in_comment = true;
+    } else if (static_cast<unsigned char>(c) >= 0x80 && !(i < 3 && toml.starts_with("\xEF\xBB\xBF"))) {
+      return line;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 core::Result<Settings, SettingsError> parse_settings(std::string_view toml, std::string_view file_name,
                                                      Settings base) {
   toml::table root;
   try {
+    if (const size_t line = line_of_stray_letter(toml); line != 0)
+      return core::err(
+          SettingsError{std::string(file_name) + ":" + std::to_string(line) +
+                        ": a character that is not ASCII stands outside quotes (a Chinese comma, quotation "
+                        "mark or space?); write it inside \"…\" or after #"});
     root = toml::parse(toml, file_name);
   } catch (const toml::parse_error& error) {
     return core::err(SettingsError{at(file_name, error.source()) + std::string(error.description())});

@@ -32,6 +32,21 @@ bots = 7
   EXPECT_EQ(result->demo_bots, 7u);
 }
 
+TEST(Settings, names_the_line_of_a_stray_letter_beyond_ascii_and_takes_them_in_quotes_and_comments) {
+  EXPECT_NE(error_of("[media]\nudp_port = \u0411"
+                     "41\n")
+                .find("huitang.toml:2"),
+            std::string::npos);
+  EXPECT_NE(error_of("[server]\nhttps_port = 8443\uff0c\n").find("huitang.toml:2"), std::string::npos);
+  EXPECT_NE(error_of("[server]\n\n\u3000https_port = 8443\n").find("huitang.toml:3"), std::string::npos);
+  EXPECT_EQ(
+      error_of(
+          "\ufeff# \u4f1a\u5802 'it's\n[server]\ndata = \"/srv/\u4f1a\u5802\\\"\u4f1a\" # \u7aef\u53e3\n"),
+      "");
+  EXPECT_EQ(error_of("[server]\ndata = '''/srv/\u4f1a'\u5802'''\n"), "");
+  EXPECT_EQ(error_of("[server]\ndata = '/srv/\\'\n"), "");
+}
+
 TEST(Settings, leaves_defaults_where_the_file_is_silent) {
   const core::Result<Settings, SettingsError> result = parse_settings("", "huitang.toml");
   ASSERT_TRUE(result);

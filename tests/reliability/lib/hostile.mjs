@@ -172,7 +172,7 @@ export async function nodeCounters(server) {
 /** Resident memory of the media process in kB. */
 export function residentKilobytes(server) {
   const pid = mediaPid(server);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
 
 /** The newest statistics line of a bot. */
