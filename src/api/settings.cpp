@@ -152,8 +152,9 @@ std::span<const SettingRow> setting_rows() { return kRows; }
 
 namespace {
 
-/// The line of the first byte beyond ASCII outside quotes and comments, 0 if there is none. TOML has no place for one
-/// there (a Chinese comma, an ideographic space), and toml++ 3.3 runs into undefined behaviour at some of them.
+/// The line of the first control character or byte beyond ASCII outside quotes and comments, 0 if there is none. TOML has
+/// no place for them there (a Chinese comma, an ideographic space), and toml++ 3.3 runs into undefined behaviour or a
+/// failed assertion at some.
 size_t line_of_stray_letter(std::string_view toml) {
   size_t line = 1;
   char quote = 0;        // " or ', while inside
@@ -182,6 +183,8 @@ size_t line_of_stray_letter(std::string_view toml) {
       i += is_long ? 2 : 0;
     } else if (c == '#') {
       in_comment = true;
+    } else if (c != '\t' && c != '\r' && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) {
+      return line;
     } else if (static_cast<unsigned char>(c) >= 0x80 && !(i < 3 && toml.starts_with("\xEF\xBB\xBF"))) {
       return line;
     }
@@ -196,10 +199,10 @@ core::Result<Settings, SettingsError> parse_settings(std::string_view toml, std:
   toml::table root;
   try {
     if (const size_t line = line_of_stray_letter(toml); line != 0)
-      return core::err(
-          SettingsError{std::string(file_name) + ":" + std::to_string(line) +
-                        ": a character that is not ASCII stands outside quotes (a Chinese comma, quotation "
-                        "mark or space?); write it inside \"…\" or after #"});
+      return core::err(SettingsError{
+          std::string(file_name) + ":" + std::to_string(line) +
+          ": a control character or one that is not ASCII stands outside quotes (a Chinese comma, quotation "
+          "mark or space?); write it inside \"…\" or after #"});
     root = toml::parse(toml, file_name);
   } catch (const toml::parse_error& error) {
     return core::err(SettingsError{at(file_name, error.source()) + std::string(error.description())});
