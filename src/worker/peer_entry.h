@@ -29,6 +29,9 @@ struct InboundLine {
 
 struct PeerEntry {
   static constexpr uint32_t kNoPacket = 0xffffffff;
+  /// Receiver reports to senders. RFC 3550 section 6.2 allows less than the 5 s minimum at these rates;
+  /// browsers take the round trip and loss of their statistics from them.
+  static constexpr core::Duration kReportInterval = core::Duration::seconds(1);
 
   std::unique_ptr<peer::Peer> peer;
   std::optional<sfu::ReceiverIndex> receiver;
