@@ -56,7 +56,7 @@ const LEAST_TILE_WIDTH = 148;
 const MOST_TILES = 16;
 const STRIP_TILE_WIDTH = 232;
 /** The row of the page buttons below a gallery of several pages. */
-const PAGER_HEIGHT = 52;
+const PAGER_HEIGHT = 60;
 /** The speaker's place: the first slot, whose sound is in step with it. */
 const SPEAKER_SLOT = 0;
 
