@@ -136,6 +136,12 @@ void Forwarder::set_receiver_ready(core::Instant now, ReceiverIndex index, bool 
   p.settle(now);
 }
 
+void Forwarder::set_receiver_budget(core::Instant, ReceiverIndex index, std::optional<core::Bitrate> budget) {
+  if (Receiver* receiver = parts_->t.find(index)) receiver->budget = budget;
+}
+
+ReceiverDemand Forwarder::demand(ReceiverIndex) const { return {}; }
+
 void Forwarder::remove_receiver(core::Instant now, ReceiverIndex index) {
   Parts& p = *parts_;
   Receiver* receiver = p.t.find(index);

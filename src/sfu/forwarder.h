@@ -119,6 +119,10 @@ class Forwarder {
   std::optional<ReceiverIndex> add_receiver(core::Instant now, const ReceiverConfig& config);
   /// The peer's transport can (or can no longer) carry media. Key frames are asked for when it can.
   void set_receiver_ready(core::Instant now, ReceiverIndex receiver, bool ready);
+  /// What its pictures together may take; what sound needs has been subtracted. Absent: whatever their sizes
+  /// need. Cheap: for each new estimate.
+  void set_receiver_budget(core::Instant now, ReceiverIndex receiver, std::optional<core::Bitrate> budget);
+  ReceiverDemand demand(ReceiverIndex receiver) const;
   void remove_receiver(core::Instant now, ReceiverIndex receiver);
   std::optional<ReceiverIndex> find_receiver(PeerId peer) const;
 

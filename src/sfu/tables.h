@@ -168,6 +168,7 @@ struct Receiver {
   std::vector<SlotId> paired_video_slots;  ///< by index, at most kPairedSlots
   std::vector<uint32_t> groups;            ///< in which it listens
   std::unique_ptr<RetransmitLimiter> limiter;
+  std::optional<core::Bitrate> budget;  ///< of its pictures together; absent: unlimited
 };
 
 struct Group {

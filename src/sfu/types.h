@@ -9,6 +9,7 @@
 
 #include "core/id.h"
 #include "core/time.h"
+#include "core/units.h"
 #include "rtp/extension.h"
 #include "rtp/rtcp.h"
 #include "sfu/packet_slab.h"
@@ -198,6 +199,16 @@ struct SourceFlow {
   uint8_t layers = 0;  ///< bit per layer that flows
 };
 using Event = std::variant<GroupSpeakers, SourceFlow>;
+
+/// The pictures of one receiver in bits per second: for the probing of its bandwidth estimator. What RTX and
+/// sound take is not in it.
+struct ReceiverDemand {
+  core::Bitrate sent;  ///< of the layers that it is sent now
+  /// Of the budget with which the next useful step up would be made, its headroom included; `sent` when there
+  /// is none.
+  core::Bitrate next;
+  core::Bitrate wanted;  ///< of everything it shows, each picture as good as its size needs
+};
 
 /// A video or share slot begins to carry this layer. For the log of its peer.
 struct SlotShows {
