@@ -1,9 +1,10 @@
 // R15: tokens that are not quite right – bent, cut, swapped, of another kind, box or session, spent – are good for
 // nothing, break nothing, and each is on record.
 import crypto from 'node:crypto';
-import { DEEP, check, test } from '../../e2e/lib/runner.mjs';
+import { DEEP, check, eventually, test } from '../../e2e/lib/runner.mjs';
 import { RawSocket, address, ask, callApi, inviteOf, metrics } from '../lib/raw.mjs';
-import { HUITANG_SANITIZED, createConference, startServer } from '../../e2e/lib/server.mjs';
+import { HUITANG, HUITANG_SANITIZED, createConference, startServer } from '../../e2e/lib/server.mjs';
+import { preload } from '../lib/preload.mjs';
 import { restart } from '../lib/restart.mjs';
 import { Witness, checkHealthy } from '../lib/witness.mjs';
 
@@ -247,6 +248,65 @@ test('R15: a spent resume token stays spent, also after serve was killed', async
   checkHealthy(server);
   t.row('R15', 'spent resume tokens refused before and after kill -9 of serve');
 });
+
+const HOURS = 3_600;
+
+test('R15: resume tokens after a day and chair links after a month are refused, counted and on record', async (t) => {
+  const clock = preload(t);
+  const server = await startServer(t, { binary: HUITANG, env: clock.env });
+  const conference = await createConference(server);
+  const owner = await RawSocket.hello(server);
+  await owner.join(conference.number, 'Owner');
+  const counts = async () => {
+    const { huitang_resumes_refused_total: resumes, huitang_invites_refused_total: invites } = await metrics(server);
+    return { resumes, invites };
+  };
+  const chairToken = inviteOf(conference.chairLink);
+  const joinAsChair = async () => {
+    const socket = await RawSocket.hello(server);
+    const { joined, refused } = await socket.join(conference.number, 'Guest', { invite: chairToken });
+    check(joined, `the join itself is refused: ${JSON.stringify(refused)}`);
+    const { role } = joined.state.participants.find((p) => p.id === joined.participantId);
+    await socket.command({ leave: {} });
+    socket.cut();
+    return role === 'ROLE_CHAIR' || role === 'ROLE_CO_CHAIR';
+  };
+  // Good to the last minute, so that what is refused after it is refused for its age.
+  let token = (await RawSocket.hello(server)).welcome.resumeToken;
+  const resume = async () => {
+    const socket = await RawSocket.hello(server, { token });
+    if (socket.welcome.resumed) await socket.ask({ ping: { at: '1' } });
+    const good = socket.welcome.resumed;
+    const used = token;
+    token = socket.welcome.resumeToken;
+    socket.cut();
+    return { good, used };
+  };
+  check((await resume()).good, 'a fresh resume token is refused');
+  check(await joinAsChair(), 'a fresh chair link is no good');
+  clock.step(24 * HOURS - 60);
+  check((await resume()).good, 'a resume token is refused before its day is over');
+  const before = await counts();
+  clock.step(48 * HOURS); // a day and a minute after the token of that resume
+  check(!(await resume()).good, 'a resume token is good after a day');
+  const day = await counts();
+  check(day.resumes === before.resumes + 1, `${day.resumes - before.resumes} refused resumes are counted`);
+  await eventually(() => /token refused audit=resume .*time/.test(server.child.err), 'the expired resume token is not on record');
+  check(await joinAsChair(), 'a chair link is no good after two days');
+  check((await resume()).good, 'the new session of who came with an expired token cannot be resumed');
+
+  clock.step(30 * 24 * HOURS - 60);
+  check(await joinAsChair(), 'a chair link is refused before its month is over');
+  const late = await counts();
+  clock.step(30 * 24 * HOURS + 60);
+  check(!(await joinAsChair()), 'a chair link is good after a month');
+  const month = await counts();
+  check(month.invites === late.invites + 1, `${month.invites - late.invites} refused chair links are counted`);
+  await eventually(() => /token refused audit=chair .*time/.test(server.child.err), 'the expired chair link is not on record');
+  check(!owner.closed, 'the clock has thrown out who was in');
+  checkHealthy(server);
+  t.row('R15', 'resume token good at 24 h less a minute and refused after it, chair link likewise at 30 days; both counted and logged, nobody inside noticed');
+}, { timeout: 120_000 });
 
 test('R15, planted fault: a box that takes one mutant is noticed', async () => {
   const token = `e1.${'A'.repeat(80)}.${'B'.repeat(86)}`;
