@@ -57,8 +57,16 @@ std::optional<uint8_t> nearest_flowing(const Layers& layers, uint8_t wanted) {
 
 }  // namespace
 
+ShownSize assumed_size(ShownSize shown) {
+  return shown.width == 0 || shown.height == 0 ? kDefaultShown : shown;
+}
+
+double enlargement_of(const Layers& layers, size_t i, ShownSize shown) {
+  return enlargement(guess_size(layers, i), assumed_size(shown));
+}
+
 uint8_t select_layer(const Layers& layers, ShownSize shown, std::optional<uint8_t> current) {
-  if (shown.width == 0 || shown.height == 0) shown = kDefaultShown;
+  shown = assumed_size(shown);
   size_t top = 0;
   for (size_t i = 0; i < kMaxLayers; ++i) {
     if (layers[i].flowing) top = i;

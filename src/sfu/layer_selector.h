@@ -27,4 +27,11 @@ struct ShownSize {
 uint8_t select_layer(const std::array<LayerFacts, kMaxLayers>& layers, ShownSize shown,
                      std::optional<uint8_t> current);
 
+/// By how much layer `i`, its size guessed where it is not known, is enlarged when fitted whole into the shown
+/// size; below 1: made smaller.
+double enlargement_of(const std::array<LayerFacts, kMaxLayers>& layers, size_t i, ShownSize shown);
+
+/// What is taken for a size that was not said.
+ShownSize assumed_size(ShownSize shown);
+
 }  // namespace huitang::sfu
