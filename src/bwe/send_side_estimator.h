@@ -14,8 +14,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
+#include "bwe/acknowledged_rate.h"
+#include "bwe/delay_detector.h"
 #include "bwe/estimate.h"
+#include "bwe/loss_bound.h"
+#include "bwe/path_delay.h"
+#include "bwe/prober.h"
+#include "bwe/rate_controller.h"
+#include "bwe/sent_history.h"
 #include "core/time.h"
 #include "core/units.h"
 #include "rtp/transport_feedback.h"
@@ -65,7 +73,7 @@ class SendSideEstimator {
   std::optional<ProbePlan> poll_probe();
   std::optional<core::Instant> deadline() const;
 
-  const Estimate& estimate() const;
+  const Estimate& estimate() const { return estimate_; }
   /// At which a backlog should leave: above the target, so that a key frame does not wait for its average.
   core::Bitrate pacing_rate() const;
 
@@ -88,6 +96,66 @@ class SendSideEstimator {
   /// Once, before anything else: goes on where another process stopped. False when the state contradicts itself.
   bool restore(core::Instant now, const SendSideState& state);
   bool is_consistent() const;
+
+ private:
+  /// What one feedback says of one packet.
+  struct Arrival {
+    PacketTiming timing;
+    uint16_t bytes = 0;
+    uint16_t probe_cluster = 0;
+    bool is_assumed = false;  ///< its own feedback was lost
+  };
+  void follow_receiver_clock(core::Instant now, const rtp::TransportFeedbackView& f);
+  core::Instant to_arrival(core::Duration since_zero) const;
+  void take_statuses(core::Instant now, const rtp::TransportFeedbackView& f);
+  void assume_untold(core::Instant now, const rtp::TransportFeedbackView& f);
+  void take_arrivals(core::Instant now);
+  void judge_losses(uint16_t last_told);
+  void update(core::Instant now);
+  void take_probe_results(core::Instant now);
+  void measure_sent_rate(core::Instant now);
+  void publish(core::Instant now);
+  void forget_path();
+  Prober::Situation situation(core::Instant now) const;
+  std::optional<core::Bitrate> carried() const;
+  core::Duration silence_limit() const;
+  LimitedBy limit(core::Instant now, core::Bitrate target) const;
+
+  Config config_;
+  SentHistory history_;
+  DelayDetector detector_;
+  AcknowledgedRate acknowledged_;
+  PathDelay path_delay_;
+  RateController controller_;
+  LossBound loss_;
+  Prober prober_;
+  std::optional<Demand> demand_;
+  std::vector<Arrival> arrivals_;  ///< of the feedback at hand
+
+  bool started_ = false;
+  core::Instant last_now_;
+  std::optional<core::Instant> unanswered_since_;  ///< the first packet after the last feedback left
+  core::Instant backed_off_at_;
+  bool is_silent_ = false;
+  core::Duration round_trip_;
+  bool has_own_round_trip_ = false;  ///< told by others than feedback
+  core::Duration reordering_ = core::Duration::millis(100);
+  core::Instant newest_received_sent_;
+
+  // The receiver's clock, unwrapped; it goes on where it was when the receiver's steps.
+  std::optional<int32_t> last_reference_;
+  int64_t clock_units_ = 0;
+  core::Instant last_feedback_at_;
+  uint8_t last_feedback_count_ = 0;
+  int64_t next_told_ = 0;
+
+  int64_t sent_bytes_ = 0;
+  core::Instant sent_measured_at_;
+  core::Bitrate sent_rate_;
+
+  Estimate estimate_;
+  Estimate told_;
+  Snapshot counters_;
 };
 
 }  // namespace huitang::bwe

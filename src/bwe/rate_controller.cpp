@@ -1,0 +1,165 @@
+#include "bwe/rate_controller.h"
+
+#include <cmath>
+
+namespace huitang::bwe {
+
+using core::Bitrate;
+using core::Duration;
+using core::Instant;
+
+namespace {
+
+// draft-ietf-rmcat-gcc-02 section 5.5.
+constexpr double kBackOff = 0.85;
+constexpr double kGrowthPerSecond = 1.08;
+constexpr double kMostAboveAcknowledged = 1.5;
+constexpr Bitrate kAlwaysAllowed = Bitrate::kbps(10);
+constexpr double kCapacityWeight = 0.05;
+constexpr double kProbeWeight = 0.5;
+constexpr double kLeastDeviation = 0.4;
+constexpr double kMostDeviation = 2.5;
+constexpr double kDeviations = 3;
+constexpr Duration kFeedbackDelay = Duration::millis(100);
+constexpr double kFramesPerSecond = 30;
+constexpr double kPacketBits = 1200 * 8;
+constexpr double kLeastStepPerSecond = 4000;
+
+// Ours: a queue worth draining; how deep to go; when it counts as drained.
+constexpr Duration kLongQueue = Duration::millis(60);
+constexpr Duration kShortQueue = Duration::millis(25);
+constexpr double kDrainShare = 0.6;
+constexpr Duration kMostDrain = Duration::seconds(3);
+constexpr double kDrainedShare = 0.6;  // less than this went although all should have: others fill it
+constexpr Duration kCompeting = Duration::seconds(20);
+
+}  // namespace
+
+double LinkCapacity::spread_kbps() const { return kDeviations * std::sqrt(variance_ * mean_kbps_); }
+
+Bitrate LinkCapacity::upper() const {
+  return Bitrate::bps(static_cast<int64_t>((mean_kbps_ + spread_kbps()) * 1000));
+}
+
+Bitrate LinkCapacity::lower() const {
+  return Bitrate::bps(static_cast<int64_t>(std::max(0.0, mean_kbps_ - spread_kbps()) * 1000));
+}
+
+void LinkCapacity::handle_overuse(Bitrate carried) {
+  take(static_cast<double>(carried.to_bps()) / 1000, kCapacityWeight);
+}
+void LinkCapacity::handle_probe(Bitrate carried) {
+  take(static_cast<double>(carried.to_bps()) / 1000, kProbeWeight);
+}
+
+void LinkCapacity::take(double kbps, double weight) {
+  mean_kbps_ = is_known() ? (1 - weight) * mean_kbps_ + weight * kbps : kbps;
+  const double error = mean_kbps_ - kbps;
+  const double relative = error * error / std::max(mean_kbps_, 1.0);
+  variance_ = std::clamp((1 - weight) * variance_ + weight * relative, kLeastDeviation, kMostDeviation);
+}
+
+void LinkCapacity::resume(Bitrate mean, double deviation) {
+  mean_kbps_ = static_cast<double>(mean.to_bps()) / 1000;
+  variance_ = std::clamp(deviation, kLeastDeviation, kMostDeviation);
+}
+
+void RateController::assign(Instant now, Bitrate rate) {
+  rate_ = std::clamp(rate, config_.min, config_.max);
+  changed_at_ = now;
+}
+
+void RateController::set(Instant now, Bitrate rate) { assign(now, rate); }
+
+void RateController::update(Instant now, const Input& in) {
+  if (changed_at_ == Instant()) changed_at_ = now;
+  if (drain_) update_drain(now, in);
+  switch (in.usage) {
+    case Usage::Over: {
+      const auto again = std::clamp(in.round_trip, Duration::millis(10), Duration::millis(200));
+      const bool is_due = !has_decreased_ || now - last_decrease_ >= again ||
+                          (in.acknowledged && *in.acknowledged < rate_ * 0.5);
+      if (is_due) decrease(now, in);
+      is_held_ = true;
+      changed_at_ = now;
+      return;
+    }
+    case Usage::Under:  // the queue empties: wait for it
+      is_held_ = true;
+      changed_at_ = now;
+      return;
+    case Usage::Normal:
+      if (is_held_ || drain_) {
+        is_held_ = false;
+        changed_at_ = now;
+        return;
+      }
+      increase(now, in);
+      return;
+  }
+}
+
+void RateController::increase(Instant now, const Input& in) {
+  const Duration elapsed = std::min(now - changed_at_, Duration::seconds(1));
+  changed_at_ = now;
+  if (in.is_application_limited) return;  // what arrives says nothing about what could
+  if (in.acknowledged && capacity_.is_known() && *in.acknowledged > capacity_.upper()) capacity_.forget();
+  Bitrate wanted;
+  if (capacity_.is_known()) {
+    wanted = rate_ + additive_step(elapsed, in.round_trip);
+  } else {
+    wanted = std::max(rate_ * std::pow(kGrowthPerSecond, elapsed.to_seconds()), rate_ + Bitrate::bps(100));
+  }
+  if (in.acknowledged) {
+    const Bitrate most = *in.acknowledged * kMostAboveAcknowledged + kAlwaysAllowed;
+    wanted = std::max(rate_, std::min(wanted, most));
+  }
+  rate_ = std::clamp(wanted, config_.min, config_.max);
+}
+
+// One packet a response time: as a frame of this rate is cut into packets of equal size.
+Bitrate RateController::additive_step(Duration elapsed, Duration round_trip) const {
+  const double frame_bits = static_cast<double>(rate_.to_bps()) / kFramesPerSecond;
+  const double packet_bits = frame_bits / std::ceil(frame_bits / kPacketBits);
+  const double response = (round_trip + kFeedbackDelay).to_seconds();
+  const double per_second = std::max(kLeastStepPerSecond, packet_bits / response);
+  return Bitrate::bps(static_cast<int64_t>(per_second * elapsed.to_seconds()));
+}
+
+void RateController::decrease(Instant now, const Input& in) {
+  const Bitrate carried = in.acknowledged.value_or(rate_);
+  Bitrate wanted = carried * kBackOff;
+  // While what arrives is more than the rate that is already in force, the past is still arriving.
+  if (wanted > rate_) wanted = capacity_.is_known() ? std::min(rate_, capacity_.mean() * kBackOff) : rate_;
+  if (capacity_.is_known() && carried < capacity_.lower()) capacity_.forget();
+  capacity_.handle_overuse(carried);
+  assign(now, wanted);
+  last_decrease_ = now;
+  has_decreased_ = true;
+  if (in.queueing > kLongQueue && !is_competing(now)) begin_drain(now, in, std::min(carried, rate_));
+}
+
+void RateController::begin_drain(Instant now, const Input& in, Bitrate carried) {
+  const Duration needed = Duration::seconds_f(in.queueing.to_seconds() / (1 - kDrainShare));
+  const auto until = now + std::min(needed + in.round_trip + kFeedbackDelay, kMostDrain);
+  const Bitrate target = std::max(carried * kDrainShare, config_.min);
+  if (drain_) {
+    drain_->target = std::min(drain_->target, target);
+    return;
+  }
+  drain_ = Drain{target, in.queueing, until};
+}
+
+void RateController::update_drain(Instant now, const Input& in) {
+  if (in.queueing <= kShortQueue) {
+    drain_.reset();
+    return;
+  }
+  if (now < drain_->until) return;
+  if (in.queueing > Duration::seconds_f(drain_->queue.to_seconds() * kDrainedShare)) {
+    competing_until_ = now + kCompeting;
+  }
+  drain_.reset();
+}
+
+}  // namespace huitang::bwe
