@@ -42,13 +42,18 @@ export class Network {
     this.exec('ip', 'link', 'set', 'lo', 'up');
   }
 
-  /** A command line that runs in there; the process keeps its id. */
+  /**
+   * A command line that runs in there; the process keeps its id. Only the network is another one: `ip netns exec` would
+   * change mounts as well, and cannot where the root is no mount point (a chroot).
+   */
   command(binary, args) {
-    return ['ip', ['netns', 'exec', this.name, binary, ...args]];
+    return ['nsenter', [`--net=/run/netns/${this.name}`, binary, ...args]];
   }
 
   exec(...command) {
-    return run('ip', 'netns', 'exec', this.name, ...command);
+    const [binary, ...args] = command;
+    const [program, words] = this.command(binary, args);
+    return run(program, ...words);
   }
 
   /** Nothing comes through any more, and nobody is told. */
@@ -57,7 +62,7 @@ export class Network {
       chain in { type filter hook prerouting priority -300; iifname "${this.inside}" drop; }
       chain out { type filter hook output priority -300; oifname "${this.inside}" drop; }
     }`;
-    execFileSync('ip', ['netns', 'exec', this.name, 'nft', '-f', '-'], { input: rules, stdio: ['pipe', 'pipe', 'pipe'] });
+    execFileSync(...this.command('nft', ['-f', '-']), { input: rules, stdio: ['pipe', 'pipe', 'pipe'] });
     this.isCut = true;
   }
 
