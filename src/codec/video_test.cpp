@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "codec/h264.h"
@@ -152,31 +154,47 @@ TEST(Vp8Rewriter, passes_sources_without_picture_ids) {
 // 640x360 baseline, as x264 and libwebrtc's OpenH264 write it: profile 66, level 30, frame crop of 8 lines.
 const core::Buffer kSps{0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x70, 0x11};
 
-core::Buffer make_sps(uint32_t width_mbs, uint32_t height_mbs, uint32_t crop_bottom) {
-  std::vector<bool> bits;
-  const auto put = [&](uint32_t v, int n) {
-    for (int i = n - 1; i >= 0; --i) bits.push_back((v >> i & 1) != 0);
-  };
-  const auto ue = [&](uint32_t v) {
+/// A parameter set bit by bit, as ITU-T H.264 section 7.3.2.1.1 has it.
+class SpsWriter {
+ public:
+  explicit SpsWriter(uint32_t profile) { put(profile, 8).put(0, 8).put(30, 8); }
+  SpsWriter& put(uint32_t v, int n) {
+    for (int i = n - 1; i >= 0; --i) bits_.push_back((v >> i & 1) != 0);
+    return *this;
+  }
+  SpsWriter& ue(uint32_t v) {
     int n = 0;
     while (((v + 1) >> (n + 1)) != 0) ++n;
-    put(0, n);
-    put(v + 1, n + 1);
-  };
-  put(66, 8), put(0xc0, 8), put(30, 8);
-  ue(0), ue(0), ue(2), ue(1), put(0, 1);
-  ue(width_mbs - 1), ue(height_mbs - 1), put(1, 1), put(1, 1);
-  put(crop_bottom != 0, 1);
-  if (crop_bottom != 0) ue(0), ue(0), ue(0), ue(crop_bottom);
-  put(0, 1), put(1, 1);
-  core::Buffer b{0x67};
-  for (size_t i = 0; i < bits.size(); i += 8) {
-    uint8_t v = 0;
-    for (size_t k = 0; k < 8 && i + k < bits.size(); ++k)
-      v = static_cast<uint8_t>(v | bits[i + k] << (7 - k));
-    b.push_back(v);
+    return put(0, n).put(v + 1, n + 1);
   }
-  return b;
+  SpsWriter& se(int32_t v) { return ue(static_cast<uint32_t>(v > 0 ? 2 * v - 1 : -2 * v)); }
+  /// With the bytes that keep start codes out (section 7.4.1).
+  core::Buffer done() {
+    put(0, 1).put(1, 1);
+    core::Buffer b{0x67};
+    int zeros = 0;
+    for (size_t i = 0; i < bits_.size(); i += 8) {
+      uint8_t v = 0;
+      for (size_t k = 0; k < 8 && i + k < bits_.size(); ++k)
+        v = static_cast<uint8_t>(v | bits_[i + k] << (7 - k));
+      if (zeros >= 2 && v <= 3) b.push_back(3), zeros = 0;
+      zeros = v == 0 ? zeros + 1 : 0;
+      b.push_back(v);
+    }
+    return b;
+  }
+
+ private:
+  std::vector<bool> bits_;
+};
+
+core::Buffer make_sps(uint32_t width_mbs, uint32_t height_mbs, uint32_t crop_bottom) {
+  SpsWriter w(66);
+  w.ue(0).ue(0).ue(2).ue(1).put(0, 1);
+  w.ue(width_mbs - 1).ue(height_mbs - 1).put(1, 1).put(1, 1);
+  w.put(crop_bottom != 0, 1);
+  if (crop_bottom != 0) w.ue(0).ue(0).ue(0).ue(crop_bottom);
+  return w.done();
 }
 
 TEST(H264, reads_the_size_from_the_parameter_set) {
@@ -189,6 +207,58 @@ TEST(H264, reads_the_size_from_the_parameter_set) {
   EXPECT_EQ(full->height, 720);
   const auto whole = make_sps(40, 23, 4);
   for (size_t n = 0; n < 6; ++n) EXPECT_FALSE(parse_h264_sps(core::Bytes(whole).first(n)));
+}
+
+TEST(H264, reads_the_size_behind_scaling_lists_a_picture_order_of_cycles_and_fields) {
+  SpsWriter w(100);
+  w.ue(0).ue(1).ue(0).ue(0).put(0, 1).put(1, 1);
+  w.put(1, 1);
+  for (int i = 0; i < 16; ++i) w.se(i % 2 == 0 ? 3 : -3);  // all of a 4x4 list
+  for (int list = 1; list < 7; ++list) w.put(0, 1);
+  w.put(1, 1).se(-8);  // an 8x8 list that says "as the default"
+  w.ue(0);
+  w.ue(1).put(0, 1).se(-2).se(1).ue(2).se(4).se(-4);
+  w.ue(1).put(0, 1);
+  w.ue(119).ue(33).put(0, 1).put(0, 1).put(1, 1);
+  w.put(1, 1).ue(0).ue(0).ue(0).ue(2);
+  const auto size = parse_h264_sps(w.done());
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->width, 1920);
+  EXPECT_EQ(size->height, 1080);
+}
+
+TEST(H264, cuts_by_single_samples_where_each_has_its_own_colour) {
+  SpsWriter w(244);
+  w.ue(0).ue(3).put(0, 1).ue(0).ue(0).put(0, 1).put(1, 1).put(0, 12);
+  w.ue(0).ue(2).ue(1).put(0, 1).ue(39).ue(22).put(1, 1).put(1, 1);
+  w.put(1, 1).ue(5).ue(6).ue(7).ue(8);
+  const auto size = parse_h264_sps(w.done());
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->width, 640 - 11);
+  EXPECT_EQ(size->height, 368 - 15);
+}
+
+TEST(H264, leaves_out_the_byte_that_keeps_a_start_code_away) {
+  SpsWriter w(66);
+  // 27 zero bits: three whole bytes of them, of which the third may not follow the other two.
+  w.ue((1u << 27) - 1).ue(0).ue(2).ue(1).put(0, 1).ue(39).ue(22).put(1, 1).put(1, 1).put(0, 1);
+  const core::Buffer sps = w.done();
+  const uint8_t kept_away[] = {0, 0, 3};
+  ASSERT_NE(std::search(sps.begin(), sps.end(), std::begin(kept_away), std::end(kept_away)), sps.end());
+  const auto size = parse_h264_sps(sps);
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->width, 640);
+  EXPECT_EQ(size->height, 368);
+}
+
+TEST(H264, refuses_sizes_beyond_any_and_numbers_without_end) {
+  EXPECT_FALSE(parse_h264_sps(make_sps(1025, 23, 0)));
+  EXPECT_FALSE(parse_h264_sps(make_sps(40, 1025, 0)));
+  EXPECT_FALSE(parse_h264_sps(make_sps(40, 23, 184)));  // all of it cut away
+  core::Buffer sps = make_sps(40, 23, 0);
+  sps.resize(4);
+  sps.insert(sps.end(), 12, 0);  // more than 31 zeros announce no number
+  EXPECT_FALSE(parse_h264_sps(sps));
 }
 
 TEST(H264, finds_a_key_frame_in_single_aggregated_and_fragmented_units) {
@@ -227,6 +297,18 @@ TEST(Video, knows_codecs_by_name) {
   EXPECT_EQ(video_codec_of("vp8"), VideoCodec::Vp8);
   EXPECT_EQ(video_codec_of("H264"), VideoCodec::H264);
   EXPECT_FALSE(video_codec_of("VP9"));
+}
+
+TEST(Video, says_the_same_of_h264_as_of_vp8) {
+  const auto sps = inspect_video(VideoCodec::H264, make_sps(40, 23, 4));
+  ASSERT_TRUE(sps);
+  EXPECT_TRUE(sps->is_frame_start && sps->is_key_frame_start && !sps->is_discardable);
+  EXPECT_EQ(sps->width, 640);
+  EXPECT_EQ(sps->height, 360);
+  const core::Buffer unreferenced{0x01, 1, 2}, referenced{0x41, 1, 2}, broken{0xe5, 1};
+  EXPECT_TRUE(inspect_video(VideoCodec::H264, unreferenced)->is_discardable);
+  EXPECT_FALSE(inspect_video(VideoCodec::H264, referenced)->is_discardable);
+  EXPECT_FALSE(inspect_video(VideoCodec::H264, broken));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr uint8_t kForeign = 0xff;
 
-constexpr std::array<uint8_t, 256> make_reverse() {
+consteval std::array<uint8_t, 256> make_reverse() {
   std::array<uint8_t, 256> reverse{};
   for (auto& r : reverse) r = kForeign;
   for (size_t i = 0; i < kAlphabet.size(); ++i) {
