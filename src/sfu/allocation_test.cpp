@@ -47,6 +47,10 @@ TEST(AllocationTest, forwarding_a_hundred_thousand_packets_allocates_nothing) {
       frames[s] = make_frame(layers[s], cameras[s], i % 30 == 0);  // allocates; not counted
     if (i % 10 == 9) layers[0].sequence = static_cast<uint16_t>(layers[0].sequence + 2);  // loss, so NACKs
     const size_t before = allocation_count();
+    // Estimates that come and go: pictures are paused and come back.
+    for (uint32_t r = 15; r < 20; ++r)
+      node.forwarder.set_receiver_budget(node.now, ReceiverIndex(r),
+                                         core::Bitrate::kbps(20 + (i / 50 + r) % 7 * 60));
     for (const auto& frame : frames) {
       for (const Vp8Bytes& p : frame) feed(p.packet, p.payload);
     }

@@ -136,11 +136,18 @@ void Forwarder::set_receiver_ready(core::Instant now, ReceiverIndex index, bool 
   p.settle(now);
 }
 
-void Forwarder::set_receiver_budget(core::Instant, ReceiverIndex index, std::optional<core::Bitrate> budget) {
-  if (Receiver* receiver = parts_->t.find(index)) receiver->budget = budget;
+void Forwarder::set_receiver_budget(core::Instant now, ReceiverIndex index,
+                                    std::optional<core::Bitrate> budget) {
+  Receiver* receiver = parts_->t.find(index);
+  if (receiver == nullptr) return;
+  parts_->director.set_budget(now, *receiver, budget);
+  parts_->settle(now);
 }
 
-ReceiverDemand Forwarder::demand(ReceiverIndex) const { return {}; }
+ReceiverDemand Forwarder::demand(ReceiverIndex index) const {
+  const Receiver* receiver = parts_->t.find(index);
+  return receiver == nullptr ? ReceiverDemand() : parts_->director.demand(*receiver);
+}
 
 void Forwarder::remove_receiver(core::Instant now, ReceiverIndex index) {
   Parts& p = *parts_;

@@ -2,7 +2,7 @@
 //
 // Fed by the worker with opened media packets, parsed RTCP and the commands of serve; gives packets to seal,
 // sender reports, requests to senders, and events. Sans-IO; one thread. Left out: SRTP, transport-wide
-// numbers, bandwidth estimation and allocation, SDES (the worker's and `peer`'s). RFC 3550 section 7 (it is a
+// numbers, bandwidth estimation (`bwe`), pacing, SDES (the worker's and `peer`'s). RFC 3550 section 7 (it is a
 // translator that contributes CSRCs), RFC 4585 and 5104 (feedback), RFC 4588 (RTX), RFC 6464 (levels), RFC
 // 2198 (RED), RFC 7741 (VP8).
 //

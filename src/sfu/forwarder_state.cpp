@@ -76,7 +76,8 @@ SourceState Forwarder::Parts::export_source(SourceIndex index) const {
 
 ReceiverState Forwarder::Parts::export_receiver(ReceiverIndex index) const {
   const Receiver& receiver = *t.find(index);
-  ReceiverState s{index, receiver.peer, receiver.is_ready, receiver.limiter->export_state(), {}, {}};
+  ReceiverState s{index, receiver.peer, receiver.is_ready, receiver.limiter->export_state(), {}, {}, {}};
+  if (receiver.budget) s.budget = receiver.budget->to_bps();
   for (const uint32_t g : receiver.groups) s.groups.push_back(t.groups[g]->id);
   s.slots.reserve(receiver.slots.size());
   for (const SlotId id : receiver.slots) {
@@ -171,6 +172,8 @@ bool Forwarder::Parts::restore_receiver(core::Instant now, const ReceiverState& 
   receiver.is_ready = s.is_ready;
   receiver.limiter = std::make_unique<RetransmitLimiter>();
   receiver.limiter->restore(s.limiter);
+  if (s.budget && !is_within(*s.budget, kEndOfRates)) return false;
+  if (s.budget) receiver.budget = core::Bitrate::bps(*s.budget);
   for (const SlotState& slot : s.slots) {
     if (!is_right(slot.config)) return false;
     const auto position = static_cast<uint16_t>(receiver.slots.size());

@@ -81,6 +81,8 @@ std::optional<PacketFacts> MediaIngest::accept(core::Instant now, const MediaPac
   note_highest(now, layer, facts);
   ++layer.packets;
   layer.bytes += packet.payload.size;
+  if (is_video)
+    layer.meter.handle_packet(now, packet.payload.size, facts.timestamp, facts.is_key_frame_start);
   return facts;
 }
 

@@ -21,7 +21,7 @@ bool is_right(core::Instant now, const LayerState& s) {
          is_plausible(s.highest_at, now) && s.highest_picture_id > -kEndOfIncoming &&
          s.highest_picture_id < kEndOfIncoming && is_known(s.format, PayloadFormat::H264) &&
          is_plausible(s.last_packet, now) && is_plausible(s.demanded_last, now) &&
-         (!s.nacks || is_right(now, *s.nacks));
+         is_within(s.rate, kEndOfRates) && (!s.nacks || is_right(now, *s.nacks));
 }
 
 }  // namespace
@@ -45,7 +45,8 @@ LayerState MediaIngest::export_layer(const SourceLayer& layer) const {
                .last_packet = layer.last_packet,
                .demanded_last = layer.demanded_last,
                .packets = layer.packets,
-               .bytes = layer.bytes};
+               .bytes = layer.bytes,
+               .rate = layer.meter.rate().to_bps()};
   if (layer.nacks != nullptr) s.nacks = layer.nacks->export_state();
   return s;
 }
@@ -75,6 +76,7 @@ bool MediaIngest::restore_layer(core::Instant now, const LayerState& s, SourceLa
   layer.demanded_last = s.demanded_last;
   layer.packets = s.packets;
   layer.bytes = s.bytes;
+  layer.meter.restore(core::Bitrate::bps(s.rate));
   return true;
 }
 

@@ -213,6 +213,9 @@ TEST_F(RestoreTest, values_that_are_none_are_refused) {
            [](ForwarderState& s) { s.groups[0].talkers.members[0].meter.fast = std::nanf(""); },
            [](ForwarderState& s) { s.sources[0].binding.number = SourceNumber(); },
            [](ForwarderState& s) { s.nack_deadline = Instant::far_future(); },
+           [](ForwarderState& s) { s.receivers[0].budget = -1; },
+           [](ForwarderState& s) { s.sources[2].layers[0].rate = -1; },
+           [](ForwarderState& s) { s.receivers[0].slots[2].allotted_layer = kMaxLayers; },
        }) {
     ForwarderState s = state;
     unknown(s);

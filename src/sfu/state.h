@@ -83,6 +83,7 @@ struct LayerState {
   core::Instant demanded_last;  ///< when somebody last watched
   uint64_t packets = 0;         ///< taken in
   uint64_t bytes = 0;           ///< their payloads
+  int64_t rate = 0;             ///< bits per second as allocations know it; 0: not known
   friend bool operator==(const LayerState&, const LayerState&) = default;
 };
 
@@ -115,6 +116,8 @@ struct SlotState {
   uint8_t priority = 0;
   SourceIndex target = kNone;               ///< what that comes down to
   std::optional<core::Instant> hold_until;  ///< the old picture goes on until then at most
+  bool is_allotted = false;                 ///< by the last decision within the receiver's budget …
+  uint8_t allotted_layer = 0;               ///< … this layer
 
   LayerRef current;           ///< forwarded now: of the last run
   LayerRef waiting;           ///< begins there with a key frame
@@ -145,8 +148,9 @@ struct ReceiverState {
   PeerId peer;
   bool is_ready = false;
   RetransmitLimiter::State limiter;
-  std::vector<GroupId> groups;   ///< in which it listens, in the order of their right to audio slots
-  std::vector<SlotState> slots;  ///< ForwardedPacket::slot is the position here
+  std::vector<GroupId> groups;    ///< in which it listens, in the order of their right to audio slots
+  std::vector<SlotState> slots;   ///< ForwardedPacket::slot is the position here
+  std::optional<int64_t> budget;  ///< bits per second of its pictures; absent: unlimited
   friend bool operator==(const ReceiverState&, const ReceiverState&) = default;
 };
 

@@ -26,6 +26,8 @@ constexpr bool is_plausible(const std::optional<core::Instant>& t, core::Instant
 constexpr bool is_plausible_wait(core::Duration d) { return d >= core::Duration() && d <= kFarthestAhead; }
 constexpr bool is_within(int64_t v, int64_t end) { return v >= 0 && v < end; }
 inline bool is_within(double v, double last) { return std::isfinite(v) && v >= 0 && v <= last; }
+/// Of rates in bits per second; an estimate that is not bound by anything may be high.
+inline constexpr int64_t kEndOfRates = int64_t{1} << 50;
 /// Of an enum whose values count up from 0.
 template <class E>
 constexpr bool is_known(E e, E last) {

@@ -82,6 +82,7 @@ void visit_fields(auto& v, MaybeConst<LayerState> auto& s) {
   v(17, s.demanded_last);
   v(18, s.packets);
   v(19, s.bytes);
+  v(20, s.rate);
 }
 
 void visit_fields(auto& v, MaybeConst<SourceBinding> auto& s) {
@@ -162,6 +163,8 @@ void visit_fields(auto& v, MaybeConst<SlotState> auto& s) {
   v(25, s.octets);
   v(26, s.packets_base);
   v(27, s.octets_base);
+  v(28, s.is_allotted);
+  v(29, s.allotted_layer);
 }
 
 void visit_fields(auto& v, MaybeConst<RetransmitLimiter::State> auto& s) {
@@ -177,6 +180,7 @@ void visit_fields(auto& v, MaybeConst<ReceiverState> auto& s) {
   v(4, s.limiter);
   v(5, s.groups);
   v(6, s.slots);
+  v(7, s.budget);
 }
 
 void visit_fields(auto& v, MaybeConst<LevelMeter::State> auto& s) {

@@ -24,10 +24,12 @@
 #include <vector>
 
 #include "rtp/nack_tracker.h"
+#include "sfu/allocator.h"
 #include "sfu/audio_placement.h"
 #include "sfu/bounded_queue.h"
 #include "sfu/forwarder.h"
 #include "sfu/key_frame_requester.h"
+#include "sfu/layer_meter.h"
 #include "sfu/packet_history.h"
 #include "sfu/receive_window.h"
 #include "sfu/retransmit_limiter.h"
@@ -96,6 +98,7 @@ struct SourceLayer {
   core::Instant demanded_last;
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  LayerMeter meter;  ///< video
 };
 
 /// The last plain Opus frame of a source, for making RED.
@@ -132,6 +135,8 @@ struct Slot {
   SlotView view;
   SourceIndex target = kNone;
   std::optional<core::Instant> hold_until;  ///< the old picture goes on until then at most
+  PictureAllocation allocation;             ///< while its receiver has a budget
+  SourceNumber paused_source;               ///< for want of bandwidth, as was told last; 0: none
 
   LayerRef current;               ///< forwarding now
   uint32_t place = 0;             ///< of the Subscription in current's forwarding
@@ -169,6 +174,7 @@ struct Receiver {
   std::vector<uint32_t> groups;            ///< in which it listens
   std::unique_ptr<RetransmitLimiter> limiter;
   std::optional<core::Bitrate> budget;  ///< of its pictures together; absent: unlimited
+  ReceiverDemand allotted;              ///< what the last decision within the budget came to
 };
 
 struct Group {
@@ -245,6 +251,13 @@ struct Tables {
     if (receiver == nullptr || receiver->is_audio_stale) return;
     receiver->is_audio_stale = true;
     stale_audio.push_back(r);
+  }
+  bool is_paused_by_load(const Slot& slot) const {
+    return video_service == VideoService::Paused && slot.config.use == SlotUse::Video;
+  }
+  ShownSize shown_size(const Slot& slot) const {
+    if (video_service != VideoService::Full) return {1, 1};
+    return {slot.view.width, slot.view.height};
   }
   void request(const Request& r) { counters.requests_dropped += !requests.push(r); }
   void tell(const Event& e) { counters.events_dropped += !events.push(e); }

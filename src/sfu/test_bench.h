@@ -150,6 +150,7 @@ struct Vp8Layer {
   uint8_t tl0 = 0;
   bool has_long_id = true;
   size_t packets_per_frame = 3;
+  size_t filler = 0;  ///< bytes more in each packet
 };
 
 struct Vp8Bytes {
@@ -191,6 +192,7 @@ inline std::vector<Vp8Bytes> make_frame(Vp8Layer& l, SourceHandle source, bool k
     p.payload.insert(p.payload.end(), {static_cast<uint8_t>(source.number.value()), l.layer,
                                        static_cast<uint8_t>(p.packet.sequence_number >> 8),
                                        static_cast<uint8_t>(p.packet.sequence_number), 0xaa, 0xbb});
+    p.payload.resize(p.payload.size() + l.filler);
     packets.push_back(std::move(p));
   }
   l.timestamp += ticks;

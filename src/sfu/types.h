@@ -26,6 +26,7 @@ inline constexpr size_t kPairedSlots = 6;     ///< audio slot k < 6 shares an ms
 inline constexpr size_t kMaxAudioSlots = 16;  ///< per receiver
 inline constexpr size_t kMaxSlots = 128;      ///< per receiver, all uses together
 inline constexpr size_t kMaxPrefix = 22;  ///< OSN and VP8 descriptor, or a RED header with five older blocks
+inline constexpr uint8_t kForcedPriority = 200;  ///< of a view: put before everybody by the chair
 inline constexpr uint32_t kAudioClockRate = 48000;
 inline constexpr uint32_t kVideoClockRate = 90000;
 
@@ -198,7 +199,15 @@ struct SourceFlow {
   bool flowing = false;
   uint8_t layers = 0;  ///< bit per layer that flows
 };
-using Event = std::variant<GroupSpeakers, SourceFlow>;
+/// A video or share slot is (or is no longer) without its picture because the receiver's bandwidth does not
+/// suffice.
+struct SlotPaused {
+  PeerId peer;
+  SlotUse use = SlotUse::Video;
+  uint16_t index = 0;
+  SourceNumber source;  ///< 0: no longer
+};
+using Event = std::variant<GroupSpeakers, SourceFlow, SlotPaused>;
 
 /// The pictures of one receiver in bits per second: for the probing of its bandwidth estimator. What RTX and
 /// sound take is not in it.

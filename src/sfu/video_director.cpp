@@ -1,6 +1,7 @@
 #include "sfu/video_director.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace huitang::sfu {
 
@@ -15,14 +16,60 @@ void VideoDirector::set_view(core::Instant now, Receiver& receiver, std::span<co
     const SlotView next = it == view.end() ? SlotView{slot.config.use, slot.config.index, {}, 0, 0, 0} : *it;
     if (next == slot.view) continue;
     slot.view = next;
-    reconsider(now, id);
+    slot.allocation.is_new = true;
+    set_target(slot, resolve(slot));
+    if (!receiver.budget) connect(now, id, false);
   }
+  if (receiver.budget) reallocate(now, receiver);
 }
 
-void VideoDirector::reconsider_receiver(core::Instant now, const Receiver& receiver) {
+void VideoDirector::reconsider_receiver(core::Instant now, Receiver& receiver) {
   for (const SlotId id : receiver.slots) {
-    if (t_.slots[id].config.use != SlotUse::Audio) reconsider(now, id);
+    Slot& slot = t_.slots[id];
+    if (slot.config.use == SlotUse::Audio) continue;
+    set_target(slot, resolve(slot));
+    if (!receiver.budget) connect(now, id, false);
   }
+  if (receiver.budget) reallocate(now, receiver);
+}
+
+void VideoDirector::set_budget(core::Instant now, Receiver& receiver, std::optional<core::Bitrate> budget) {
+  if (receiver.budget == budget) return;
+  const bool was_limited = std::exchange(receiver.budget, budget).has_value();
+  if (!budget) {
+    desk_.lift(receiver);
+    return reconsider_receiver(now, receiver);
+  }
+  if (!was_limited) {
+    for (const SlotId id : receiver.slots) desk_.adopt(t_.slots[id]);
+  } else if (*budget >= receiver.allotted.sent) {
+    return;  // what more it gives is given at the next turn
+  }
+  reallocate(now, receiver);
+}
+
+ReceiverDemand VideoDirector::demand(const Receiver& receiver) const {
+  ReceiverDemand d = receiver.allotted;
+  const bool is_served = receiver.budget && d.next <= d.sent;
+  d.sent = desk_.sent(receiver);
+  if (is_served) d.next = d.sent;
+  if (!receiver.budget) {
+    for (const SlotId id : receiver.slots) {
+      const Slot& slot = t_.slots[id];
+      if (slot.config.use == SlotUse::Audio || slot.target == kNone || is_paused(slot)) continue;
+      d.wanted = d.wanted + desk_.rate_of({slot.target, choose_layer(slot)});
+    }
+    d.next = d.wanted;
+  }
+  d.next = std::max(d.next, d.sent);
+  return d;
+}
+
+void VideoDirector::reallocate(core::Instant now, Receiver& receiver) {
+  desk_.decide(now, receiver);
+  const bool is_far_above = desk_.sent(receiver) > *receiver.budget * kFarAbove;
+  for (const SlotId id : receiver.slots)
+    if (t_.slots[id].config.use != SlotUse::Audio) connect(now, id, is_far_above);
 }
 
 void VideoDirector::reconsider_all(core::Instant now) {
@@ -51,6 +98,13 @@ void VideoDirector::reconsider_group(core::Instant now, GroupId group) {
 void VideoDirector::reconsider(core::Instant now, SlotId id) {
   Slot& slot = t_.slots[id];
   set_target(slot, resolve(slot));
+  Receiver* receiver = t_.find(slot.receiver);
+  if (receiver != nullptr && receiver->budget) return reallocate(now, *receiver);
+  connect(now, id, false);
+}
+
+void VideoDirector::connect(core::Instant now, SlotId id, bool at_once) {
+  Slot& slot = t_.slots[id];
   // A paused slot keeps its target: the sound stays on the partner of the picture that will come back.
   if (slot.target == kNone || is_paused(slot)) {
     switchboard_.disconnect(id);
@@ -63,20 +117,30 @@ void VideoDirector::reconsider(core::Instant now, SlotId id) {
     slot.hold_until.reset();
     return;
   }
-  if (slot.current.is_set() && slot.current.source != slot.target) {
-    if (!slot.hold_until) {
-      slot.hold_until = now + kOldPictureHold;
-      holding_.push_back(id);
-    }
-  } else {
-    slot.hold_until.reset();
-  }
+  hold_old_picture(now, id, to, at_once);
   switchboard_.wait_on(now, id, to);
+}
+
+void VideoDirector::hold_old_picture(core::Instant now, SlotId id, LayerRef to, bool at_once) {
+  Slot& slot = t_.slots[id];
+  const bool is_other = slot.current.is_set() && slot.current.source != slot.target;
+  const bool is_too_high = slot.current.source == slot.target && to.layer < slot.current.layer &&
+                           has_budget(slot) && to.layer < slot.allocation.needed;
+  if (!is_other && !is_too_high) return slot.hold_until.reset();
+  if (is_too_high && at_once) {
+    slot.hold_until.reset();
+    return switchboard_.end_run(id);
+  }
+  if (slot.hold_until) return;
+  slot.hold_until = now + (is_other ? kOldPictureHold : kOldLayerHold);
+  holding_.push_back(id);
 }
 
 void VideoDirector::set_target(Slot& slot, SourceIndex target) {
   if (slot.target == target) return;
   slot.target = target;
+  slot.allocation.is_new = true;
+  slot.allocation.needed.reset();
   // The sound follows the picture.
   if (slot.config.use == SlotUse::Video && slot.config.index < kPairedSlots)
     t_.mark_audio_stale(slot.receiver);
@@ -128,10 +192,11 @@ SourceIndex VideoDirector::resolve_speaker(const Slot& slot, GroupId id) const {
 }
 
 bool VideoDirector::is_paused(const Slot& slot) const {
-  return t_.video_service == VideoService::Paused && slot.config.use == SlotUse::Video;
+  return t_.is_paused_by_load(slot) || (has_budget(slot) && !slot.allocation.step);
 }
 
 uint8_t VideoDirector::choose_layer(const Slot& slot) const {
+  if (has_budget(slot)) return slot.allocation.step->layer;
   const Source& source = *t_.sources[slot.target];
   std::array<LayerFacts, kMaxLayers> facts;
   for (size_t i = 0; i < kMaxLayers; ++i) {
@@ -141,8 +206,7 @@ uint8_t VideoDirector::choose_layer(const Slot& slot) const {
   std::optional<uint8_t> current;
   if (slot.current.source == slot.target) current = slot.current.layer;
   if (slot.waiting.source == slot.target) current = slot.waiting.layer;
-  if (t_.video_service != VideoService::Full) return select_layer(facts, {1, 1}, std::nullopt);
-  return select_layer(facts, {slot.view.width, slot.view.height}, current);
+  return select_layer(facts, t_.shown_size(slot), current);
 }
 
 void VideoDirector::handle_timeout(core::Instant now) {
@@ -154,6 +218,9 @@ void VideoDirector::handle_timeout(core::Instant now) {
     switchboard_.end_run(id);
     return true;
   });
+  if (!desk_.poll_due(now)) return;
+  for (const auto& receiver : t_.receivers)
+    if (receiver != nullptr && receiver->budget) reallocate(now, *receiver);
 }
 
 }  // namespace huitang::sfu

@@ -16,10 +16,12 @@ void VideoDirector::export_view(const Slot& slot, SlotState& s) const {
   s.priority = slot.view.priority;
   s.target = slot.target;
   s.hold_until = slot.hold_until;
+  desk_.export_allocation(slot, s);
 }
 
 bool VideoDirector::restore_view(core::Instant now, SlotId id, const SlotState& s) {
   Slot& slot = t_.slots[id];
+  if (!AllocationDesk::restore_allocation(slot, s)) return false;
   if (slot.config.use == SlotUse::Audio)
     return s.shown == SlotState::Shown::Nothing && s.target == kNone && !s.hold_until;
   switch (s.shown) {

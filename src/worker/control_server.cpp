@@ -120,6 +120,7 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kPeerState:
     case v1::MediaMessage::kGroupSpeakers:
     case v1::MediaMessage::kSourceFlow:
+    case v1::MediaMessage::kSlotPaused:
     case v1::MediaMessage::kHealth:
     case v1::MediaMessage::kPeerLog:
     case v1::MediaMessage::BODY_NOT_SET:
@@ -356,6 +357,7 @@ void ControlServer::on_get_snapshot(ReplyTo to, bool detailed) {
             if (row == peers_.end()) continue;
             for (const v1::Line& line : row->second.lines) *peer.add_lines() = line;
             *peer.mutable_view() = row->second.view;
+            for (const auto& [slot, paused] : row->second.paused) *peer.add_paused() = paused;
           }
           reply(to, std::move(*snapshot));
         });
@@ -388,7 +390,20 @@ void ControlServer::handle_worker_event(const Event& event) {
     log_.warn("load level", {{"level", to_string(load->level)}, {"share_of_core", load->share}});
     return send_health();
   }
-  broadcast(event_to(event));
+  const v1::MediaMessage message = event_to(event);
+  if (message.has_slot_paused()) note_paused(message.slot_paused());
+  broadcast(message);
+}
+
+void ControlServer::note_paused(const v1::SlotPaused& slot) {
+  const auto row = peers_.find(slot.peer());
+  if (row == peers_.end()) return;
+  const std::pair<int, uint32_t> key(slot.use(), slot.index());
+  if (slot.source() == 0) {
+    row->second.paused.erase(key);
+  } else {
+    row->second.paused[key] = slot;
+  }
 }
 
 void ControlServer::reply(ReplyTo to, v1::MediaMessage message) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "huitang/v1/handover.pb.h"
@@ -90,6 +91,7 @@ class ControlServer {
     uint64_t group_hint = 0;
     std::vector<v1::Line> lines;
     v1::SetPeerView view;
+    std::map<std::pair<int, uint32_t>, v1::SlotPaused> paused = {};  ///< by use and index
   };
   struct SourceRow {
     uint32_t worker = 0;
@@ -123,6 +125,7 @@ class ControlServer {
   void broadcast(const v1::MediaMessage& message);
   uint32_t place(uint64_t group_hint);
   void forget_peer(uint64_t peer);
+  void note_paused(const v1::SlotPaused& slot);
   void send_health();
   void handle_health_timer();
   /// Runs `work` on a worker and, with its result, `then` on this loop (unless this object is gone by then).

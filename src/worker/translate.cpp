@@ -52,6 +52,14 @@ void to_message(v1::MediaMessage& out, const sfu::SourceFlow& event) {
   flow.set_layers(event.layers);
 }
 
+void to_message(v1::MediaMessage& out, const sfu::SlotPaused& event) {
+  v1::SlotPaused& slot = *out.mutable_slot_paused();
+  slot.set_peer(event.peer.value());
+  slot.set_use(event.use == sfu::SlotUse::Share ? v1::LINE_USE_SHARE_SLOT : v1::LINE_USE_VIDEO_SLOT);
+  slot.set_index(event.index);
+  slot.set_source(event.source.value());
+}
+
 }  // namespace
 
 std::optional<peer::LineUse> line_use_from(v1::LineUse use) {

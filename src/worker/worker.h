@@ -77,7 +77,7 @@ struct LoadChanged {
   LoadLevel level;
   double share;  ///< of one core
 };
-using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, LoadChanged>;
+using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, sfu::SlotPaused, LoadChanged>;
 
 /// What one peer is shown.
 struct PeerSlots {
