@@ -97,9 +97,12 @@ test('doctor: a port that another program holds is named with that program', asy
 
 test('doctor: a data folder that has become read-only is named', async (t) => {
   const server = await startServer(t);
-  // The same folder, read-only in a mount namespace of the doctor alone: a mode would not hold root back.
-  const command = `mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"`;
-  const unshare = process.getuid() === 0 ? ['-m'] : ['-rm'];
+  // The same folder, read-only in a mount namespace of the doctor alone: a mode would not hold root back. In a chroot, whose
+  // root is no mount point, propagation cannot be switched off; there the mount is taken away again for all to see.
+  const command = `folder=$1; shift; mount --bind "$folder" "$folder" && mount -o remount,ro,bind "$folder" || exit 99
+    "$@"; code=$?; umount "$folder"; exit $code`;
+  const canBePrivate = spawnSync('unshare', ['-m', 'true']).status === 0 || process.getuid() !== 0;
+  const unshare = [process.getuid() === 0 ? '-m' : '-rm', ...(canBePrivate ? [] : ['--propagation', 'unchanged'])];
   const run = spawnSync('unshare', [...unshare, 'sh', '-c', command, 'sh', server.data, HUITANG, 'doctor', '--json', '--no-trial', ...boxFlags(server)]);
   const report = judge(run.stdout.toString(), run.status);
   check(report.say('disk').startsWith('error') && report.say('disk').includes('Read-only'), report.say('disk'));
