@@ -38,6 +38,7 @@ class ClientMessage;
 class Command;
 class DebugSnapshot;
 class GroupSpeakers;
+class SlotPaused;
 class Hello;
 class Join;
 class NodeHealth;
@@ -179,6 +180,8 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void ask_node(v1::MediaMessage message);
   void handle_peer_state(const v1::NodePeerState& state);
   void handle_speakers(const v1::GroupSpeakers& speakers);
+  void handle_paused(const v1::SlotPaused& slot);
+  void tell_paused(const Session& session);
   void handle_health(const v1::NodeHealth& health);
   bool is_full(std::optional<uint32_t> worker) const;
   void flush_speakers(LiveConference& live, core::Instant now);

@@ -591,6 +591,32 @@ TEST_F(Host, passes_speakers_on_at_most_five_times_a_second) {
   EXPECT_EQ(h.find(person.socket, M::kSpeakers)->speakers().active(), 19u);
 }
 
+TEST_F(Host, says_which_pictures_are_paused_for_want_of_bandwidth_and_again_after_a_resume) {
+  const Person one = enter("Li");
+  const Person two = enter("Wang");
+  v1::MediaMessage event;
+  v1::SlotPaused& slot = *event.mutable_slot_paused();
+  slot.set_peer(h.bound(one.camera())->peer());
+  slot.set_use(v1::LINE_USE_VIDEO_SLOT);
+  slot.set_index(3);
+  slot.set_source(two.camera());
+  h.node_event(event);
+  const M* told = h.find(one.socket, M::kPausedPictures);
+  ASSERT_NE(told, nullptr);
+  ASSERT_EQ(told->paused_pictures().pictures_size(), 1);
+  EXPECT_EQ(told->paused_pictures().pictures(0).index(), 3u);
+  EXPECT_EQ(told->paused_pictures().pictures(0).source(), two.camera());
+  EXPECT_EQ(h.find(two.socket, M::kPausedPictures), nullptr);
+
+  h.lose(one.socket);
+  const SocketId back = h.hello(h.token_of(one.socket));
+  ASSERT_NE(h.find(back, M::kPausedPictures), nullptr);
+  EXPECT_EQ(h.find(back, M::kPausedPictures)->paused_pictures().pictures_size(), 1);
+  slot.set_source(0);
+  h.node_event(event);
+  EXPECT_EQ(h.find(back, M::kPausedPictures)->paused_pictures().pictures_size(), 0);
+}
+
 TEST_F(Host, answers_a_broken_message_and_goes_on_until_it_is_abuse) {
   const SocketId socket = h.hello();
   h.say(socket, "{\"id\":");

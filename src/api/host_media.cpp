@@ -137,6 +137,13 @@ void ConferenceHost::take_snapshot(const v1::Snapshot& snapshot) {
     if (live != nullptr && held->second->has_view())
       live->held.views[session->peer] = view_from(held->second->view());
     session->worker = held->second->worker();
+    PausedSlots paused;
+    for (const v1::SlotPaused& slot : held->second->paused())
+      paused[{slot.use(), slot.index()}] = slot.source();
+    if (paused != session->paused.value_or(PausedSlots())) {
+      session->paused = std::move(paused);
+      tell_paused(*session);
+    }
     set_peer(*session, PeerLife::Open, held->second->state() == v1::PEER_STATE_CONNECTED);
   }
 }
@@ -152,6 +159,7 @@ void ConferenceHost::handle_node_event(const v1::MediaMessage& event) {
   switch (event.body_case()) {
     case v1::MediaMessage::kPeerState: return handle_peer_state(event.peer_state());
     case v1::MediaMessage::kGroupSpeakers: return handle_speakers(event.group_speakers());
+    case v1::MediaMessage::kSlotPaused: return handle_paused(event.slot_paused());
     case v1::MediaMessage::kHealth: return handle_health(event.health());
     default: return;  // SourceFlow is for later issues; what a newer node adds is not for us
   }
@@ -184,6 +192,7 @@ bool ConferenceHost::is_full(std::optional<uint32_t> worker) const {
 void ConferenceHost::set_peer(Session& session, PeerLife life, bool connected) {
   session.peer_life = life;
   session.peer_connected = connected;
+  if (life == PeerLife::None) session.paused.reset();
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live == nullptr) return;
   if (life == PeerLife::None) live->held.forget(session.peer);
@@ -225,6 +234,31 @@ void ConferenceHost::handle_speakers(const v1::GroupSpeakers& speakers) {
     live->speakers_due = true;
     return flush_speakers(*live, clock_.monotonic());
   }
+}
+
+void ConferenceHost::handle_paused(const v1::SlotPaused& slot) {
+  Session* session = find_session(PeerId(slot.peer()));
+  if (session == nullptr || session->peer_life != PeerLife::Open) return;
+  if (!session->paused) session->paused.emplace();
+  if (slot.source() == 0) {
+    session->paused->erase({slot.use(), slot.index()});
+  } else {
+    (*session->paused)[{slot.use(), slot.index()}] = slot.source();
+  }
+  tell_paused(*session);
+}
+
+void ConferenceHost::tell_paused(const Session& session) {
+  if (!session.paused) return;
+  v1::ServerMessage message;
+  v1::PausedPictures& paused = *message.mutable_paused_pictures();
+  for (const auto& [slot, source] : *session.paused) {
+    v1::PausedPictures::Picture& picture = *paused.add_pictures();
+    picture.set_use(slot.first);
+    picture.set_index(slot.second);
+    picture.set_source(source);
+  }
+  send(session, message);
 }
 
 void ConferenceHost::flush_speakers(LiveConference& live, core::Instant now) {

@@ -101,6 +101,7 @@ void ConferenceHost::close_peer(Session& session) {
   if (session.peer_life == PeerLife::None) return;
   session.peer_life = PeerLife::None;
   session.peer_connected = false;
+  session.paused.reset();
   ++session.offers;
   session.worker.reset();
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;

@@ -115,6 +115,7 @@ void ConferenceHost::handle_hello(Socket& socket, const v1::ClientMessage& messa
     submit_fact(*live, conference::SessionBack{session->participant});
   }
   if (live == nullptr && session->farewell) say_farewell(*session);
+  tell_paused(*session);
   if (session->peer_life == PeerLife::None && media_->is_ready())
     tell_peer(*session, v1::PEER_STATE_UNSPECIFIED, true);
 }

@@ -2,8 +2,10 @@
 // socket was lost. It owns a media peer from the join page on, and at most one place in one conference.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "api/client_sockets.h"
 #include "api/media_plan.h"
@@ -26,6 +28,9 @@ struct Farewell {
   std::string conference;
   v1::LeaveReason reason = v1::LEAVE_REASON_UNSPECIFIED;
 };
+
+/// The source of each slot that is without its picture for want of bandwidth, by use and index.
+using PausedSlots = std::map<std::pair<v1::LineUse, uint32_t>, uint32_t>;
 
 struct Session {
   SessionId id;
@@ -51,6 +56,8 @@ struct Session {
   std::optional<Farewell> farewell;
   std::optional<View>
       view;  ///< absent: nothing asked yet (or forgotten by a restart: the node keeps what it shows)
+
+  std::optional<PausedSlots> paused;  ///< of its peer; absent: the node never told of any
 
   bool is_in() const { return participant != conference::ParticipantId(); }
 };

@@ -72,6 +72,7 @@ void Participant::handle_message(core::Instant now, const v1::ServerMessage& mes
     case v1::ServerMessage::kPong:
     case v1::ServerMessage::kViewDone:
     case v1::ServerMessage::kNotice:
+    case v1::ServerMessage::kPausedPictures:
     case v1::ServerMessage::BODY_NOT_SET: return;
   }
 }

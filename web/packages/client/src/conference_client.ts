@@ -9,12 +9,12 @@
 
 import { LeaveReason as WireLeaveReason, PeerState as WirePeerState, type PeerChanged } from '@huitang/protocol';
 import { CommandQueue, type CommandOutcome } from './command_queue';
-import type { Change, Command, JoinIntent, LeaveReason, Refusal, RefusalName, SlotView, SourceKind, Speakers } from './domain';
+import type { Change, Command, JoinIntent, LeaveReason, PausedPicture, Refusal, RefusalName, SlotView, SourceKind, Speakers } from './domain';
 import type { Environment } from './environment';
 import { MediaPeer, type OfferOutcome, type PeerOffer, type PeerState, type SlotReceivers } from './media_peer';
 import { Replica, type ReplicaSnapshot } from './replica';
 import { SignalingLink, type LinkConfig, type LinkState, type Reply, type ServerBody } from './signaling_link';
-import { refusalName, toChange, toLeaveReason, toRefusal, toWholeState, toWireOp, toWireView } from './translate';
+import { refusalName, toChange, toLeaveReason, toPausedPictures, toRefusal, toWholeState, toWireOp, toWireView } from './translate';
 import { ViewSender } from './view_sender';
 
 /** How long a leaving client waits for the answer before it closes the socket. */
@@ -44,6 +44,8 @@ export type ClientEvent =
   | { readonly kind: 'status'; readonly status: ClientStatus }
   | { readonly kind: 'replica'; readonly replica: ReplicaSnapshot; readonly change: Change | undefined }
   | { readonly kind: 'speakers'; readonly speakers: Speakers }
+  /** All that are paused now. */
+  | { readonly kind: 'paused'; readonly pictures: readonly PausedPicture[] }
   | { readonly kind: 'joinRefused'; readonly refusal: Refusal }
   | { readonly kind: 'commandRefused'; readonly command: Command; readonly refusal: Refusal }
   /** Sent before the session was lost, never answered: it may have been carried out. */
@@ -265,6 +267,9 @@ export class ConferenceClient {
         return;
       case 'speakers':
         this.emit({ kind: 'speakers', speakers: { sources: body.value.sources, active: body.value.active } });
+        return;
+      case 'pausedPictures':
+        this.emit({ kind: 'paused', pictures: toPausedPictures(body.value) });
         return;
       case 'left':
         if (this.state_.kind === 'in') {

@@ -113,6 +113,13 @@ export interface Speakers {
   readonly active: SourceNumber;
 }
 
+/** A picture that was asked for and does not come because this page's connection does not carry it. */
+export interface PausedPicture {
+  readonly use: SlotUse;
+  readonly index: number;
+  readonly source: SourceNumber;
+}
+
 export type Command =
   | { readonly kind: 'setMicrophone'; readonly on: boolean }
   | { readonly kind: 'setCamera'; readonly on: boolean }

@@ -219,6 +219,10 @@ export function toWireOp(command: domain.Command): WireOp {
   }
 }
 
+export function toPausedPictures(paused: wire.PausedPictures): domain.PausedPicture[] {
+  return paused.pictures.map(({ use, index, source }) => ({ use: use === wire.LineUse.SHARE_SLOT ? 'share' : 'video', index, source }));
+}
+
 export function toWireView(slots: readonly domain.SlotView[]) {
   return {
     slots: slots.map((slot) => ({

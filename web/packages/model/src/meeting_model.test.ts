@@ -130,6 +130,14 @@ describe('MeetingModel', () => {
     expect(sent()).toMatchObject([{ case: 'setMicrophone', value: { on: false } }]);
   });
 
+  it('knows which pictures are paused because the connection is too slow', async () => {
+    const { model, socket } = await meeting();
+    socket.tell({ case: 'pausedPictures', value: { pictures: [{ use: 6, index: 3, source: 7 }, { use: 7, index: 0, source: 9 }] } });
+    expect([...model.store.getState().paused]).toEqual(['video-3', 'share-0']);
+    socket.tell({ case: 'pausedPictures', value: { pictures: [] } });
+    expect(model.store.getState().paused.size).toBe(0);
+  });
+
   it('ends its share when somebody else’s stands in the way', async () => {
     const { model, world, socket, trackOf } = await meeting();
     await model.toggleShare();

@@ -278,6 +278,9 @@ export class MeetingModel {
       case 'speakers':
         this.handleSpeakers(event.speakers);
         return;
+      case 'paused':
+        this.set({ paused: new Set(event.pictures.map(slotKey)) });
+        return;
       case 'joinRefused':
         this.set({ joinRefusal: event.refusal });
         return;
@@ -371,7 +374,7 @@ export class MeetingModel {
   }
 
   private handleSlots(receivers: SlotReceivers): void {
-    this.set({ shown: {} });
+    this.set({ shown: {}, paused: new Set() });
     this.quality.use(receivers);
     this.player.use(receivers);
     this.look({ videoSlots: receivers.video.length, shareSlots: receivers.share.length });

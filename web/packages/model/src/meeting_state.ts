@@ -35,6 +35,8 @@ export interface MeetingState {
   readonly stage: StagePlan;
   /** The source of the picture that each slot shows, by slot key. */
   readonly shown: Readonly<Record<string, SourceNumber | undefined>>;
+  /** Slots that are without their picture because this page's connection is too slow, by slot key. */
+  readonly paused: ReadonlySet<string>;
   readonly panel: Panel;
   readonly notices: readonly Notice[];
   readonly askedToUnmute: boolean;
@@ -61,6 +63,7 @@ export const INITIAL_MEETING: MeetingState = {
   pinned: undefined,
   stage: EMPTY_STAGE,
   shown: {},
+  paused: new Set(),
   panel: 'none',
   notices: [],
   askedToUnmute: false,

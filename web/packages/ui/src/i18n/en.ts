@@ -100,6 +100,7 @@ export const en: Readonly<Record<TextKey, string>> = {
   'tile.mutedByChair': 'Muted by the chair',
   'tile.hand': 'Hand raised',
   'tile.reconnecting': 'Reconnecting',
+  'tile.paused': 'Paused: your connection is too slow',
 
   'bar.mute': 'Mute',
   'bar.unmute': 'Unmute',

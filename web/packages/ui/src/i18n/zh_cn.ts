@@ -99,6 +99,7 @@ export const zhCN = {
   'tile.mutedByChair': '被主席静音',
   'tile.hand': '举手',
   'tile.reconnecting': '正在重连',
+  'tile.paused': '画面已暂停：您的网络太慢',
 
   'bar.mute': '静音',
   'bar.unmute': '解除静音',

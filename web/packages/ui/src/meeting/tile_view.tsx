@@ -1,6 +1,6 @@
 // One tile: a picture (or a name in its place), who it is, and what state he is in.
 
-import { activeSource, isMuted, pinOfShare, sourceOf, type MeetingModel, type Participant, type Tile } from '@huitang/model';
+import { activeSource, isMuted, pinOfShare, slotKey, sourceOf, type MeetingModel, type Participant, type Tile } from '@huitang/model';
 import { Hand, Maximize2, MicOff, Minimize2, ScreenShare, WifiOff } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useStore } from 'zustand';
@@ -38,8 +38,21 @@ export function TileFrame({ meeting, tile, person, source, children }: TileFrame
     >
       <div className="ht-tile-empty">{isShare ? <ScreenShare size={64} className="ht-share-waiting" aria-hidden /> : <Avatar name={person.name} size="fill" />}</div>
       {children}
+      <PausedNote meeting={meeting} tile={tile} />
       <TileCaption meeting={meeting} tile={tile} person={person} />
       <EnlargeButton meeting={meeting} tile={tile} person={person} />
+    </div>
+  );
+}
+
+/** Over the last picture, which stands still. */
+function PausedNote({ meeting, tile }: Pick<TileFrameProps, 'meeting' | 'tile'>) {
+  const t = useText();
+  const isPaused = useStore(meeting.store, (state) => tile.slot !== undefined && state.paused.has(slotKey(tile.slot)));
+  if (!isPaused) return null;
+  return (
+    <div className="ht-tile-paused" role="status">
+      <span>{t('tile.paused')}</span>
     </div>
   );
 }
