@@ -10,7 +10,8 @@ import { restart } from '../lib/restart.mjs';
 import { Witness, checkHealthy } from '../lib/witness.mjs';
 
 const CLIENTS = DEEP ? 1_000 : 250;
-const IN_ONE_CONFERENCE = 25;
+// One address may not make many conferences at once.
+const IN_ONE_CONFERENCE = DEEP ? 60 : 25;
 /** As long as a session can be resumed the pages are quick (signaling_link.ts). */
 const RESUME_WINDOW_MS = 60_000;
 const SETTINGS = '[limits]\nconnections = 6000\n';

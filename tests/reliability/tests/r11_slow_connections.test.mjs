@@ -69,7 +69,8 @@ class Crowd {
       socket.on('data', () => undefined);
       // The end of the other side is what counts; 'close' follows when ours has ended as well.
       const ended = () => {
-        one.closed ||= performance.now();
+        if (one.closed) return;
+        one.closed = performance.now();
         this.open.delete(one);
         socket.destroy();
         // Four seconds later: 250 new connections a second from a flood of a thousand.
