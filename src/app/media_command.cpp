@@ -223,8 +223,8 @@ class MediaProcess {
   }
 
   worker::WorkerThread::OnEvent worker_events() {
-    return [this](uint32_t, worker::Event event) {
-      loop_.post([this, event = std::move(event)] {
+    return [this](uint32_t, const worker::Event& event) {
+      return loop_.try_post([this, event] {
         if (control_) control_->handle_worker_event(event);
       });
     };

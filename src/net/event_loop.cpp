@@ -88,16 +88,22 @@ void EventLoop::cancel(TimerId id) {
   timer_times_.erase(it);
 }
 
-void EventLoop::post(Task task) {
+void EventLoop::post(Task task) { HUITANG_CHECK(post_below(kMaxPosted, task)); }
+
+bool EventLoop::try_post(Task task) { return post_below(kMaxTried, task); }
+
+bool EventLoop::post_below(size_t cap, Task& task) {
   bool was_empty;
   {
     const std::lock_guard lock(posted_mutex_);
+    if (posted_.size() >= cap) return false;
     was_empty = posted_.empty();
     posted_.push_back(std::move(task));
   }
   const uint64_t one = 1;
   if (was_empty) [[maybe_unused]]
     const auto n = ::write(wake_.get(), &one, sizeof one);
+  return true;
 }
 
 void EventLoop::stop() {

@@ -1,7 +1,7 @@
 // The loop of one thread: epoll for descriptors, an eventfd for other threads, one deadline for timers.
 //
 // A turn: wait → read the clock → descriptor callbacks → posted tasks → due timers → the turn handler, which
-// drains engines, flushes batches and says when it wants to run again. Everything but post() and stop()
+// drains engines, flushes batches and says when it wants to run again. Everything but post(), try_post() and stop()
 // belongs to the loop's thread.
 #pragma once
 
@@ -60,11 +60,21 @@ class EventLoop {
   /// No effect when it ran already.
   void cancel(TimerId id);
 
+  /// Tasks that may wait. Far beyond what any turn leaves behind: a loop with so many stands still.
+  static constexpr size_t kMaxPosted = 1 << 16;
+  /// Of them for try_post(); the rest is for what cannot be refused.
+  static constexpr size_t kMaxTried = kMaxPosted / 2;
+
   /// At the end of every turn.
   void set_turn_handler(TurnHandler handler) { turn_ = std::move(handler); }
 
-  /// From any thread; runs in the loop's thread in order.
+  /// From any thread; runs in the loop's thread, in order with those of try_post(). For what may never be lost and whose
+  /// number its caller bounds (answers to requests that are counted, one question at a time): more than kMaxPosted is a
+  /// bug and ends the process.
   void post(Task task);
+  /// The same for what somebody else's diligence brings about. False when kMaxTried wait: the task will not run, and the
+  /// caller holds it back, refuses or counts it.
+  [[nodiscard]] bool try_post(Task task);
 
   /// The instant of this turn.
   core::Instant now() const { return now_; }
@@ -80,6 +90,7 @@ class EventLoop {
     IoHandler handler;
     bool alive = true;
   };
+  bool post_below(size_t cap, Task& task);
   std::optional<core::Instant> next_deadline() const;
   void wait(std::optional<core::Duration> limit);
   void run_posted();

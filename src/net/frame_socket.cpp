@@ -83,12 +83,9 @@ FrameSocket::~FrameSocket() {
 }
 
 bool FrameSocket::send(core::Bytes frame) {
-  if (!fd_ || frame.size() > limits_.max_frame) return false;
+  if (!fd_ || is_ending_ || frame.size() > limits_.max_frame) return false;
   if (queued() + kHeader + frame.size() > limits_.max_queue) {
-    // Told from the loop, never from inside the sender's own call.
-    loop_.post([this, alive = alive_] {
-      if (*alive) end(FrameClose::SlowPeer);
-    });
+    end_soon(FrameClose::SlowPeer);
     return false;
   }
   uint8_t header[kHeader];
@@ -96,11 +93,27 @@ bool FrameSocket::send(core::Bytes frame) {
   out_.insert(out_.end(), header, header + kHeader);
   out_.insert(out_.end(), frame.begin(), frame.end());
   ++counters_.frames_out;
-  if (!writing_ && !write_some())
-    loop_.post([this, alive = alive_] {
-      if (*alive) end(FrameClose::Error);
-    });
+  if (!writing_ && !write_some()) end_soon(FrameClose::Error);
   return true;
+}
+
+void FrameSocket::pause() {
+  if (!fd_ || is_paused_) return;
+  is_paused_ = true;
+  watch_for(writing_);
+}
+
+void FrameSocket::resume() {
+  if (!fd_ || !is_paused_) return;
+  is_paused_ = false;
+  watch_for(writing_);
+  loop_.post([this, alive = alive_] {
+    if (*alive && fd_) deliver_frames();
+  });
+}
+
+void FrameSocket::watch_for(bool writable) {
+  loop_.change(fd_.get(), {.read = !is_paused_, .write = writable});
 }
 
 void FrameSocket::close() {
@@ -129,6 +142,7 @@ bool FrameSocket::read_some() {
     }
     counters_.bytes_in += static_cast<uint64_t>(n);
     if (!deliver_frames()) return false;
+    if (is_paused_) return true;
   }
   return true;
 }
@@ -136,7 +150,7 @@ bool FrameSocket::read_some() {
 bool FrameSocket::deliver_frames() {
   const std::shared_ptr<bool> alive = alive_;
   size_t at = 0;
-  while (in_.size() - at >= kHeader) {
+  while (!is_paused_ && in_.size() - at >= kHeader) {
     const size_t size = core::load_u32(in_.data() + at);
     if (size > limits_.max_frame) {
       end(FrameClose::Oversize);
@@ -167,7 +181,7 @@ bool FrameSocket::write_some() {
     out_at_ = 0;
   }
   const bool want = !out_.empty();
-  if (want != writing_) loop_.change(fd_.get(), {.read = true, .write = want});
+  if (want != writing_) watch_for(want);
   writing_ = want;
   return true;
 }
@@ -178,6 +192,14 @@ void FrameSocket::end(FrameClose reason) {
   fd_.reset();
   const auto on_close = handlers_.on_close;  // a copy: the owner may destroy this object inside
   if (on_close) on_close(reason);
+}
+
+/// From the loop, never from inside the sender's own call; once, however often the sender tries.
+void FrameSocket::end_soon(FrameClose reason) {
+  is_ending_ = true;
+  loop_.post([this, alive = alive_, reason] {
+    if (*alive) end(reason);
+  });
 }
 
 core::Result<std::unique_ptr<FrameListener>, core::Failure> FrameListener::listen(EventLoop& loop,

@@ -64,6 +64,10 @@ class FrameSocket {
   /// Never blocks. False when closed or the frame is over the cap; a full queue closes the connection
   /// (SlowPeer).
   bool send(core::Bytes frame);
+  /// Reads nothing more until resume(): what the other side sends waits with it, and what was read waits here. For one
+  /// who cannot keep up and may lose nothing.
+  void pause();
+  void resume();
   /// Writes what the system takes at once, then closes; no on_close follows.
   void close();
   bool is_open() const { return static_cast<bool>(fd_); }
@@ -77,7 +81,9 @@ class FrameSocket {
   bool read_some();
   bool deliver_frames();
   bool write_some();
+  void watch_for(bool writable);
   void end(FrameClose reason);
+  void end_soon(FrameClose reason);
 
   EventLoop& loop_;
   UniqueFd fd_;
@@ -87,6 +93,8 @@ class FrameSocket {
   core::Buffer out_;
   size_t out_at_ = 0;
   bool writing_ = false;
+  bool is_paused_ = false;
+  bool is_ending_ = false;       ///< end_soon() is on its way
   std::shared_ptr<bool> alive_;  // false once destroyed, watched while a handler runs
   Counters counters_;
 };

@@ -177,6 +177,18 @@ TEST(EventLoop, runs_work_posted_by_another_thread_in_order) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(seen[static_cast<size_t>(i)], i);
 }
 
+TEST(EventLoop, refuses_what_may_be_tried_at_a_cap_below_that_of_what_must_not_be_lost) {
+  EventLoop loop;
+  size_t ran = 0;
+  for (size_t i = 0; i < EventLoop::kMaxTried; ++i) ASSERT_TRUE(loop.try_post([&ran] { ++ran; }));
+  EXPECT_FALSE(loop.try_post([&ran] { ran += 1'000'000; }));
+  for (size_t i = EventLoop::kMaxTried; i < EventLoop::kMaxPosted; ++i) loop.post([&ran] { ++ran; });
+  EXPECT_DEATH(loop.post([] {}), "");
+  loop.run_once(Duration());
+  EXPECT_EQ(ran, EventLoop::kMaxPosted);
+  EXPECT_TRUE(loop.try_post([] {}));
+}
+
 TEST(EventLoop, timers_run_in_order_of_time_and_not_when_cancelled) {
   EventLoop loop;
   std::string order;
@@ -219,6 +231,7 @@ TEST(SignalSet, delivers_a_signal_on_the_loop) {
 struct FramePair {
   EventLoop loop;
   std::vector<size_t> sizes;
+  std::function<void()> on_each;
   std::optional<FrameClose> reason;
   std::unique_ptr<FrameSocket> socket;
   UniqueFd other;
@@ -228,7 +241,11 @@ struct FramePair {
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     other = UniqueFd(fds[1]);
     socket = FrameSocket::adopt(loop, UniqueFd(fds[0]),
-                                {.on_frame = [this](core::Bytes f) { sizes.push_back(f.size()); },
+                                {.on_frame =
+                                     [this](core::Bytes f) {
+                                       sizes.push_back(f.size());
+                                       if (on_each) on_each();
+                                     },
                                  .on_close = [this](FrameClose r) { reason = r; }});
   }
 };
@@ -240,6 +257,33 @@ TEST(FrameSocket, frames_arrive_whole_and_in_order_whatever_their_size) {
   for (const size_t size : sent) EXPECT_TRUE(sender->send(core::Buffer(size, 1)));
   EXPECT_TRUE(turn_until(p.loop, [&] { return p.sizes.size() == sent.size(); }));
   EXPECT_EQ(p.sizes, sent);
+}
+
+TEST(FrameSocket, what_comes_during_a_pause_waits_and_arrives_whole_and_in_order) {
+  FramePair p;
+  p.on_each = [&p] {
+    if (p.sizes.size() % 3 == 0) p.socket->pause();
+  };
+  const auto sender = FrameSocket::adopt(p.loop, std::move(p.other), {[](auto) {}, [](auto) {}});
+  std::vector<size_t> sent;
+  for (size_t i = 0; i < 30; ++i) sent.push_back(i * 5'000);
+  for (const size_t size : sent) ASSERT_TRUE(sender->send(core::Buffer(size, 1)));
+  for (size_t pauses = 1; pauses <= 10; ++pauses) {
+    EXPECT_TRUE(turn_until(p.loop, [&] { return p.sizes.size() == pauses * 3; }));
+    for (int i = 0; i < 5; ++i) p.loop.run_once(Duration());
+    EXPECT_EQ(p.sizes.size(), pauses * 3) << "read during a pause";
+    p.socket->resume();
+  }
+  EXPECT_TRUE(turn_until(p.loop, [&] { return p.sizes.size() == sent.size(); }));
+  EXPECT_EQ(p.sizes, sent);
+}
+
+TEST(FrameSocket, a_pause_does_not_hide_that_the_other_side_has_gone) {
+  FramePair p;
+  p.socket->pause();
+  p.other.reset();
+  EXPECT_TRUE(turn_until(p.loop, [&] { return p.reason.has_value(); }));
+  EXPECT_EQ(p.reason, FrameClose::Remote);
 }
 
 TEST(FrameSocket, an_announced_oversize_frame_ends_it_before_anything_is_kept) {

@@ -43,6 +43,7 @@ void ControlServer::go_on() {
   for (const auto& [connection, message] : std::exchange(held_, {}))
     if (const auto it = connections_.find(connection); it != connections_.end())
       dispatch(*it->second, message);
+  throttle();
 }
 
 v1::ControlState ControlServer::export_state() const {

@@ -79,6 +79,7 @@ void ControlServer::accept(net::UniqueFd fd) {
              log_.info("control connection closed", {{"connection", id}, {"reason", to_string(reason)}});
              connections_.erase(id);
            }});
+  if (is_throttled_) connection->socket->pause();
   connections_.emplace(id, std::move(connection));
 }
 
@@ -90,8 +91,20 @@ void ControlServer::handle_frame(uint64_t id, core::Bytes frame) {
     log_.warn("control message not understood", {{"connection", id}, {"bytes", frame.size()}});
     return reply_error({id, 0}, v1::REFUSAL_CODE_BAD_REQUEST, "the frame is no MediaMessage");
   }
-  if (is_holding_) return held_.emplace_back(id, std::move(message)), void();
-  dispatch(*it->second, message);
+  if (is_holding_)
+    held_.emplace_back(id, std::move(message));
+  else
+    dispatch(*it->second, message);
+  throttle();
+}
+
+void ControlServer::throttle() {
+  const size_t waiting = in_flight_ + held_.size();
+  if (is_throttled_ ? waiting > kMaxInFlight / 2 : waiting < kMaxInFlight) return;
+  is_throttled_ = !is_throttled_;
+  if (is_throttled_) log_.warn("workers do not keep up: no more requests are read", {{"waiting", waiting}});
+  for (auto& [id, connection] : connections_)
+    is_throttled_ ? connection->socket->pause() : connection->socket->resume();
 }
 
 void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& message) {
@@ -160,6 +173,7 @@ void ControlServer::on_worker(uint32_t worker, Work work, Then then) {
       if (!*alive) return;
       then(std::move(result));
       --in_flight_;
+      throttle();
       tell_quiet();
     });
   });
@@ -441,7 +455,7 @@ void ControlServer::handle_health_timer() {
 
 /// Figures of all workers in one message: every few seconds, and when a load level changes.
 void ControlServer::send_health() {
-  if (connections_.empty()) return;
+  if (connections_.empty() || is_throttled_) return;
   auto sum = std::make_shared<v1::MediaMessage>();
   for (size_t i = 0; i < workers_.size(); ++i) sum->mutable_health()->add_loads();
   auto missing = std::make_shared<size_t>(workers_.size());

@@ -51,12 +51,18 @@ class ControlServer {
   static constexpr uint32_t kVersionMax = 2;
   static constexpr uint32_t kHandOverSince = 2;
   static constexpr size_t kMaxConnections = 8;
+  /// Requests at workers, or held during a hand-over. A request may not be lost (one of them mutes somebody), so no more
+  /// is read until half of these are done: then they wait with serve, which gives up a node that is silent for long.
+  static constexpr size_t kMaxInFlight = 4096;
 
   /// Workers and loop outlive it. `on_shutdown` is called on the loop when a client asked for the end.
   static core::Result<std::unique_ptr<ControlServer>, core::Failure> open(
       net::EventLoop& loop, std::vector<std::unique_ptr<WorkerThread>>& workers, ControlConfig config,
       std::function<void()> on_shutdown);
   ~ControlServer();
+
+  /// A request to several workers counts for each.
+  size_t in_flight() const { return in_flight_; }
 
   /// On the loop's thread: an event of a worker, passed on to every client.
   void handle_worker_event(const Event& event);
@@ -132,6 +138,7 @@ class ControlServer {
   template <class Work, class Then>
   void on_worker(uint32_t worker, Work work, Then then);
   void tell_quiet();
+  void throttle();
 
   net::EventLoop& loop_;
   std::vector<std::unique_ptr<WorkerThread>>& workers_;
@@ -143,7 +150,8 @@ class ControlServer {
   std::unordered_map<uint64_t, PeerRow> peers_;
   std::unordered_map<uint64_t, Group> groups_;
   std::unordered_map<uint32_t, SourceRow> sources_;
-  size_t in_flight_ = 0;  ///< requests at workers
+  size_t in_flight_ = 0;       ///< requests at workers
+  bool is_throttled_ = false;  ///< nothing is read
   bool is_holding_ = false;
   std::function<void()> when_quiet_;
   std::vector<std::pair<uint64_t, v1::MediaMessage>> held_;  ///< by connection

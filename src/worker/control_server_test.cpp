@@ -49,8 +49,8 @@ class MediaNode : public ::testing::Test {
     for (uint32_t i = 0; i < 2; ++i) {
       auto worker =
           WorkerThread::start({.index = i, .bind = {kLoopback, 0}, .public_ips = {kLoopback}, .clock = clock},
-                              identity_, [this](uint32_t, Event event) {
-                                loop_.post([this, event = std::move(event)] {
+                              identity_, [this](uint32_t, const Event& event) {
+                                return loop_.try_post([this, event] {
                                   if (control_) control_->handle_worker_event(event);
                                 });
                               });
@@ -394,6 +394,29 @@ TEST_F(MediaNode, a_hand_over_is_refused_where_nobody_can_do_it) {
   EXPECT_TRUE(call(ask).has_error());
 }
 
+TEST_F(MediaNode, reads_no_more_requests_than_its_workers_may_owe_and_loses_none) {
+  hello();
+  std::atomic<bool> is_stuck{true};
+  for (auto& worker : workers_) worker->post([&](core::Instant, Worker&) { is_stuck.wait(true); });
+  constexpr size_t kAsked = ControlServer::kMaxInFlight + 1000;
+  v1::MediaMessage message;
+  message.mutable_get_peer_log()->set_peer(1);  // one question for each worker
+  const uint64_t first = next_id_ + 1;
+  for (size_t i = 0; i < kAsked; ++i) {
+    message.set_id(++next_id_);
+    ASSERT_TRUE(socket_->send(core::as_bytes(message.SerializeAsString())));
+  }
+  EXPECT_TRUE(run_until([&] { return control_->in_flight() >= ControlServer::kMaxInFlight; }));
+  for (int i = 0; i < 50; ++i) loop_.run_once(Duration());
+  EXPECT_LE(control_->in_flight(), ControlServer::kMaxInFlight + workers_.size());
+  is_stuck = false;
+  is_stuck.notify_all();
+  EXPECT_TRUE(run_until([&] { return !inbox_.empty() && inbox_.back().reply_to() == next_id_; }));
+  uint64_t next = first;  // events of the node stand between the answers
+  for (const v1::MediaMessage& answer : inbox_) next += answer.reply_to() == next ? 1 : 0;
+  EXPECT_EQ(next, first + kAsked) << "an answer is missing or out of order";
+}
+
 /// The process that takes over, as far as it matters here: on a thread, with workers of its own.
 class Successor {
  public:
@@ -421,8 +444,8 @@ class Successor {
     for (uint32_t i = 0; i < inherited->sockets.size(); ++i) {
       WorkerThreadConfig config{.index = i, .bind = {kLoopback, 0}, .public_ips = {kLoopback}};
       config.clock = rtp::NtpClock(inherited->clock_at, inherited->clock_ntp);
-      auto worker =
-          WorkerThread::adopt(config, std::move(inherited->sockets[i]), *identity_, [](uint32_t, Event) {});
+      auto worker = WorkerThread::adopt(config, std::move(inherited->sockets[i]), *identity_,
+                                        [](uint32_t, const Event&) { return true; });
       ASSERT_TRUE(worker);
       workers_.push_back(std::move(*worker));
     }

@@ -64,7 +64,7 @@ TEST(Pulse, a_real_worker_thread_that_hangs_is_seen_and_seen_to_recover) {
   auto worker = WorkerThread::start({.bind = {core::IpAddress::v4(127, 0, 0, 1), 0},
                                      .public_ips = {core::IpAddress::v4(127, 0, 0, 1)},
                                      .clock = rtp::NtpClock(net::monotonic_now(), net::wall_now())},
-                                    identity, [](uint32_t, Event) {});
+                                    identity, [](uint32_t, const Event&) { return true; });
   ASSERT_TRUE(worker);
   std::atomic<int> answers{0};
   Pulse pulse(1, kPatience, [&](size_t, std::function<void()> answer) {

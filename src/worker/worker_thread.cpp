@@ -191,9 +191,15 @@ std::optional<core::Instant> WorkerThread::turn(core::Instant now) {
     const uint64_t lost = socket_.counters().overflow_in + batch_.counters().blocked;
     worker_->handle_load(now, {.cpu = net::thread_cpu_time(), .lost = lost});
   }
-  while (auto event = worker_->poll_event()) on_event_(config_.index, std::move(*event));
-  if (worker_->load().level == LoadLevel::Normal) return next;  // whatever wakes it up is soon enough
+  hand_out_events();
+  // Whatever wakes it up is soon enough otherwise.
+  if (worker_->load().level == LoadLevel::Normal && !refused_) return next;
   return next ? std::min(*next, worker_->load_deadline()) : worker_->load_deadline();
+}
+
+void WorkerThread::hand_out_events() {
+  if (!refused_) refused_ = worker_->poll_event();
+  while (refused_ && on_event_(config_.index, *refused_)) refused_ = worker_->poll_event();
 }
 
 WorkerFigures WorkerThread::figures() const {

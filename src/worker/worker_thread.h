@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "core/address.h"
@@ -41,7 +42,8 @@ struct WorkerFigures {
 
 class WorkerThread {
  public:
-  using OnEvent = std::function<void(uint32_t worker, Event)>;
+  /// False when it cannot be taken now: the worker keeps it, and those after it, up to Worker::kMaxEvents.
+  using OnEvent = std::function<bool(uint32_t worker, const Event& event)>;
   using Command = std::function<void(core::Instant now, Worker& worker)>;
 
   /// Opens the socket and starts the thread. `on_event` is called on the worker's thread. `identity` outlives
@@ -63,7 +65,8 @@ class WorkerThread {
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
-  /// From any thread; commands of one caller keep their order.
+  /// From any thread; commands of one caller keep their order. None is ever lost, so the caller bounds how many are
+  /// under way (ControlServer::kMaxInFlight).
   void post(Command command);
 
   const std::vector<core::SocketAddress>& addresses() const { return addresses_; }
@@ -90,6 +93,7 @@ class WorkerThread {
   void end_freeze();
   void receive(core::Instant now);
   std::optional<core::Instant> turn(core::Instant now);
+  void hand_out_events();
 
   WorkerThreadConfig config_;
   OnEvent on_event_;
@@ -102,6 +106,7 @@ class WorkerThread {
   net::EventLoop loop_;
   std::unique_ptr<Worker> worker_;
   std::vector<Datagram> datagrams_;
+  std::optional<Event> refused_;  ///< by on_event_; the next to go
   IngressGuard guard_;
   net::UdpSocket::Counters inherited_in_;  ///< of the processes before this one
   net::SendBatch::Counters inherited_out_;

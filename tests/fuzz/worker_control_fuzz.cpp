@@ -24,7 +24,7 @@ class Node {
     auto worker = WorkerThread::start({.bind = {loopback, 0},
                                        .public_ips = {loopback},
                                        .clock = rtp::NtpClock(net::monotonic_now(), net::wall_now())},
-                                      identity_, [](uint32_t, Event) {});
+                                      identity_, [](uint32_t, const Event&) { return true; });
     HUITANG_CHECK(worker);
     workers_.push_back(std::move(*worker));
     auto control =
