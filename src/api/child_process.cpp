@@ -16,7 +16,8 @@ namespace huitang::api {
 namespace {
 
 /// Between fork and exec: nothing here may allocate.
-[[noreturn]] void become(const ChildConfig& config, char* const* words, int output) {
+[[noreturn]] void become(const ChildConfig& config, char* const* words, char* const* environment,
+                         int output) {
   if (config.detached) {
     setsid();
   } else {
@@ -32,8 +33,18 @@ namespace {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
-  execv("/proc/self/exe", words);
+  execve("/proc/self/exe", words, environment);
   _exit(127);
+}
+
+/// Ours but for the folder in which our supervisor keeps the record of our starts (net/start_record.h): a child has one
+/// who looks after it, us. Ends with a null pointer.
+std::vector<char*> environment_of_child() {
+  std::vector<char*> kept;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    if (!std::string_view(*variable).starts_with("RUNTIME_DIRECTORY=")) kept.push_back(*variable);
+  kept.push_back(nullptr);
+  return kept;
 }
 
 }  // namespace
@@ -44,6 +55,7 @@ core::Result<pid_t, core::Failure> start_self(const ChildConfig& config) {
   std::vector<char*> words;
   for (std::string& text : texts) words.push_back(text.data());
   words.push_back(nullptr);
+  std::vector<char*> environment = environment_of_child();
   net::UniqueFd output;
   if (!config.log_file.empty()) {
     output.reset(open(config.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -51,7 +63,7 @@ core::Result<pid_t, core::Failure> start_self(const ChildConfig& config) {
   }
   const pid_t pid = fork();
   if (pid < 0) return core::err(last_failure("start a process"));
-  if (pid == 0) become(config, words.data(), output.get());
+  if (pid == 0) become(config, words.data(), environment.data(), output.get());
   return pid;
 }
 

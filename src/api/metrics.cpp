@@ -64,6 +64,8 @@ constexpr std::array kCatalogue = {
     MetricRow{JournalFailures, "huitang_journal_failures_total", kCounter,
               "journal writes that failed: look at the disk (full? read-only?)"},
     MetricRow{JournalPending, "huitang_journal_pending", kGauge, "changes waiting to be written"},
+    MetricRow{StoreSilent, "huitang_store_silent", kGauge,
+              "1 while the store has not answered for 5 s: the disk hangs, and nothing new is accepted"},
     MetricRow{MediaConnected, "huitang_media_connected", kGauge, "1 while the media process answers"},
     MetricRow{MediaConnects, "huitang_media_connects_total", kCounter,
               "connections made to the media process"},

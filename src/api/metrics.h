@@ -46,6 +46,7 @@ enum class Metric : uint8_t {
   JournalWrites,
   JournalFailures,
   JournalPending,
+  StoreSilent,
   MediaConnected,
   MediaConnects,
   MediaNodesReplaced,

@@ -30,6 +30,9 @@ namespace {
 constexpr core::Duration kRenewCheck = core::Duration::seconds(3600);
 constexpr core::Duration kLongestTick = core::Duration::millis(100);
 constexpr core::Duration kGoodbye = core::Duration::millis(300);
+constexpr core::Duration kStoreQuestions = core::Duration::seconds(1);
+/// No disk that is well makes a question wait so long.
+constexpr core::Duration kStoreIsSilent = core::Duration::seconds(5);
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -60,6 +63,8 @@ struct Server::Impl {
   void load(Done done);
   void listen(std::vector<conference::Conference> conferences, const KeptGenerations& generations, Done done);
   void tick();
+  void ask_store();
+  core::Duration store_silence() const;
   void renew_certificate();
   std::string what_is_missing() const;
   HostConfig host_config() const;
@@ -83,7 +88,10 @@ struct Server::Impl {
   LoopTimer timer, renew_timer;
   TlsIdentity identity;
   ServerReady ready;
-  std::string admin_secret;  ///< forgotten once told
+  std::string admin_secret;     ///< forgotten once told
+  bool is_store_asked = false;  ///< a question is with it
+  bool is_store_silent = false;
+  core::Instant store_asked_at;
   bool stopping = false;
 };
 
@@ -208,8 +216,33 @@ void Server::Impl::listen(std::vector<conference::Conference> conferences, const
 void Server::Impl::tick() {
   host->handle_time();
   metrics.set(Metric::JournalPending, store->counters().waiting);
+  ask_store();
   // Deadlines of the host that come up between two ticks wait no longer than this.
   timer.set(std::min(host->deadline(), net::monotonic_now() + kLongestTick), [this] { tick(); });
+}
+
+/// Like every write, a question waits behind what the disk does not finish.
+void Server::Impl::ask_store() {
+  const core::Instant now = net::monotonic_now();
+  if (!is_store_asked && now - store_asked_at >= kStoreQuestions) {
+    is_store_asked = true;
+    store_asked_at = now;
+    store->get_setting("admin_token", [this](core::Result<std::optional<std::string>, core::Failure>) {
+      is_store_asked = false;
+    });
+  }
+  const bool is_silent = store_silence() > kStoreIsSilent;
+  if (is_silent == is_store_silent) return;
+  is_store_silent = is_silent;
+  metrics.set(Metric::StoreSilent, is_silent ? 1 : 0);
+  if (is_silent)
+    logger().error("store does not answer: does the disk hang?", {{"folder", config.settings.data}});
+  else
+    logger().info("store answers again", {});
+}
+
+core::Duration Server::Impl::store_silence() const {
+  return is_store_asked ? net::monotonic_now() - store_asked_at : core::Duration();
 }
 
 void Server::Impl::renew_certificate() {
@@ -226,12 +259,17 @@ void Server::Impl::renew_certificate() {
 
 std::string Server::Impl::what_is_missing() const {
   if (stopping) return "ending";
+  std::string missing;
+  if (is_store_silent)
+    missing = "the store has not answered for " + std::to_string(store_silence().to_millis() / 1000) +
+              " s; the disk of " + config.settings.data + " hangs";
   if (!media->is_ready()) {
     const std::string trouble = config.media_trouble ? config.media_trouble() : std::string();
-    return "the media process does not answer at " + config.settings.media_socket +
-           (trouble.empty() ? "" : "; " + trouble);
+    missing += (missing.empty() ? "" : "; ") +
+               ("the media process does not answer at " + config.settings.media_socket) +
+               (trouble.empty() ? "" : "; " + trouble);
   }
-  return {};
+  return missing;
 }
 
 Server::Server(IoLoop& loop, ServerConfig config) : impl_(std::make_unique<Impl>(loop, std::move(config))) {}
@@ -290,11 +328,7 @@ std::string Server::status() const {
          std::to_string(impl_->metrics.get(Metric::Participants)) + " participants";
 }
 
-void Server::ask_store(std::function<void()> answered) {
-  impl_->store->get_setting("admin_token",
-                            [answered = std::move(answered)](
-                                core::Result<std::optional<std::string>, core::Failure>) { answered(); });
-}
+core::Duration Server::store_silence() const { return impl_->store_silence(); }
 
 uint16_t Server::port() const { return impl_->https->port(); }
 Metrics& Server::metrics() { return impl_->metrics; }

@@ -59,8 +59,8 @@ class Server {
   bool media_ready() const;
   /// Of the whole box in one line of plain words, without names; for the supervisor.
   std::string status() const;
-  /// Calls back once the store has answered a question, whatever the answer.
-  void ask_store(std::function<void()> answered);
+  /// For how long the store has owed an answer by now; it is asked each second. Zero while it answers.
+  core::Duration store_silence() const;
   uint16_t port() const;
   Metrics& metrics();
   ConferenceHost& host();

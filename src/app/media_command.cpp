@@ -23,6 +23,7 @@
 #include "net/log.h"
 #include "net/service_notify.h"
 #include "net/signal_set.h"
+#include "net/start_record.h"
 #include "worker/control_server.h"
 #include "worker/hand_over.h"
 #include "worker/take_over.h"
@@ -310,6 +311,8 @@ int run_media(std::span<char* const> args) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  // Settings that cannot be read end a start as well, so the pause comes before them.
+  if (options.take_over_fd < 0 && !net::await_turn_to_start("media")) return 0;
   if (!take_settings(app, options)) return 2;
   net::configure_log({.level = kLevels.at(options.log_level), .file = options.log_file});
   return MediaProcess(options, without_take_over({args.begin(), args.end()})).run();

@@ -32,12 +32,15 @@ MediaWatch::MediaWatch(net::EventLoop& loop,
     interval_ = std::min(*watchdog / 3, kUnwatched);
   }
   net::notify_service("READY=1\nSTATUS=forwarding, " + std::to_string(workers_) + " workers");
-  check(net::monotonic_now());
+  ready_at_ = net::monotonic_now();
+  check(ready_at_);
 }
 
 MediaWatch::~MediaWatch() {
   loop_.cancel(timer_);
-  if (!is_silent_) net::notify_service("STOPPING=1\nSTATUS=ending");
+  if (is_silent_) return;
+  if (record_) record_->handle_lived();
+  net::notify_service("STOPPING=1\nSTATUS=ending");
 }
 
 void MediaWatch::fall_silent() {
@@ -53,6 +56,10 @@ void MediaWatch::check(core::Instant now) {
                                                 : std::to_string(stuck) + " of " + std::to_string(workers_) +
                                                       " workers are stuck"));
     if (stuck > 0) log_.error("workers do not answer", {{"stuck", stuck}, {"of", workers_}});
+  }
+  if (record_ && now - ready_at_ >= net::StartRecord::kLived) {
+    record_->handle_lived();
+    record_.reset();
   }
   if (has_watchdog_ && stuck == 0) net::notify_service("WATCHDOG=1");
   timer_ = loop_.call_after(interval_, [this](core::Instant t) { check(t); });

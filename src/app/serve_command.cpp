@@ -1,14 +1,11 @@
 // `huitang serve`: the control plane of one box. Reads settings, holds the folder's lock, runs the server,
 // and looks after its children: the media process (detached) and, with --demo, three bots.
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,10 +15,13 @@
 #include "api/server.h"
 #include "api/settings.h"
 #include "app/command.h"
+#include "app/keeper.h"
+#include "app/media_service.h"
 #include "app/own_settings.h"
 #include "app/serve_watch.h"
 #include "net/clock.h"
 #include "net/log.h"
+#include "net/start_record.h"
 
 namespace huitang::app {
 namespace {
@@ -68,89 +68,6 @@ net::LogLevel to_level(const std::string& name) {
   return net::LogLevel::Info;
 }
 
-/// Starts a child when it is wanted and not there; waits longer each time it ends soon after its start. One that is
-/// killed now and then is back at once; one that cannot live is tried every few seconds and is an alarm.
-class Keeper {
- public:
-  /// A process that ran this long was not ended by what its start does.
-  static constexpr Duration kLived = Duration::seconds(2);
-
-  /// With `note`, a file: a child that a serve before us has started under it is taken over while it runs.
-  Keeper(std::string what, api::ChildConfig config, std::string note = {})
-      : what_(std::move(what)), config_(std::move(config)), note_(std::move(note)) {
-    pid_t known = 0;
-    if (!note_.empty()) std::ifstream(note_) >> known;
-    if (known <= 0 || !api::is_running_as(known, config_.arguments)) return;
-    pid_ = known;
-    is_adopted_ = true;
-    net::root_logger().info("child taken over", {{"what", what_}, {"pid", pid_}});
-  }
-
-  /// True when it was started just now.
-  bool keep(Instant now) {
-    if (pid_ > 0 || now < not_before_) return false;
-    core::Result<pid_t, core::Failure> started = api::start_self(config_);
-    if (!started) {
-      net::root_logger().error("child not started", {{"what", what_}, {"why", started.error().context}});
-      fall_back(now);
-      return false;
-    }
-    pid_ = *started;
-    started_at_ = now;
-    is_adopted_ = false;
-    if (!note_.empty()) std::ofstream(note_) << pid_ << '\n';
-    net::root_logger().info("child started", {{"what", what_}, {"pid", pid_}});
-    return true;
-  }
-  /// The end of somebody else's child is told to nobody: it has to be looked at.
-  void look_after_adopted() {
-    if (is_adopted_ && pid_ > 0 && !api::is_running_as(pid_, config_.arguments)) pid_ = 0;
-  }
-  /// True when the ended process was this one.
-  bool handle_end(Instant now, const api::ChildEnd& end) {
-    if (end.pid != pid_) return false;
-    // In order: it was told to, or it has handed over to a process that is nobody's child and ends by Shutdown.
-    if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0) {
-      net::root_logger().info("child ended", {{"what", what_}, {"pid", pid_}, {"how", "in order"}});
-      pid_ = 0;
-      return true;
-    }
-    net::root_logger().warn("child ended",
-                            {{"what", what_}, {"pid", pid_}, {"how", api::describe_end(end.status)}});
-    pid_ = 0;
-    fall_back(now);
-    return true;
-  }
-  void stop() {
-    if (pid_ > 0) kill(pid_, SIGTERM);
-  }
-  bool is_running() const { return pid_ > 0; }
-  /// It runs, and what ended those before it seems to be over.
-  void forgive() { quick_ends_ = 0; }
-  bool is_in_crash_loop() const { return quick_ends_ >= kAlarm; }
-  uint32_t quick_ends() const { return quick_ends_; }
-
- private:
-  void fall_back(Instant now) {
-    const bool lived = now - started_at_ > kLived;
-    quick_ends_ = lived ? 0 : quick_ends_ + 1;
-    pause_ = lived ? Duration() : std::clamp(pause_ * 2, kShortest, kLongest);
-    not_before_ = now + pause_;
-    if (quick_ends_ == kAlarm)
-      net::root_logger().error("child ends again and again", {{"what", what_}, {"times", quick_ends_}});
-  }
-  static constexpr Duration kShortest = Duration::millis(100), kLongest = Duration::seconds(15);
-  static constexpr uint32_t kAlarm = 3;
-  std::string what_;
-  api::ChildConfig config_;
-  std::string note_;
-  pid_t pid_ = 0;
-  bool is_adopted_ = false;
-  Instant started_at_, not_before_;
-  Duration pause_;
-  uint32_t quick_ends_ = 0;
-};
-
 class Serve {
  public:
   explicit Serve(api::Settings settings)
@@ -160,7 +77,8 @@ class Serve {
         signals_(loop_, {SIGTERM, SIGINT, SIGCHLD}, [this](int signal) { handle_signal(signal); }),
         media_("media", media_config()),
         server_(loop_, server_config()),
-        watch_(loop_, server_) {}
+        media_service_(server_.metrics()),
+        watch_(loop_, server_, [this] { check_media_service(); }) {}
 
   int run() {
     loop_.post([this] {
@@ -199,7 +117,10 @@ class Serve {
     config.settings = settings_;
     config.version = HUITANG_VERSION;
     config.pages = api::PageTable::embedded();
-    if (!settings_.spawn_media) return config;
+    if (!settings_.spawn_media) {
+      config.media_trouble = [this] { return media_service_.trouble(); };
+      return config;
+    }
     config.on_no_media = [this] { keep_media(); };
     config.on_silent_media = [this](pid_t process) { end_silent_media(process); };
     config.media_trouble = [this] { return media_trouble(); };
@@ -219,6 +140,10 @@ class Serve {
   /// Whoever started it (a serve before us, a hand-over): what does not answer is replaced.
   void end_silent_media(pid_t process) {
     if (!stopping_) kill(process, SIGKILL);
+  }
+
+  void check_media_service() {
+    if (!settings_.spawn_media) media_service_.check();
   }
 
   std::string media_trouble() const {
@@ -355,6 +280,7 @@ class Serve {
   std::vector<Keeper> bots_;
   size_t bots_started_ = 0;
   api::Server server_;
+  MediaService media_service_;
   ServeWatch watch_;
   api::ServerReady ready_;
   std::string demo_number_;
@@ -378,6 +304,8 @@ int refuse_second_start(const api::Settings& settings, const std::string& holder
 int run_serve(std::span<char* const> args) {
   Flags flags;
   if (const int code = parse_flags(args, flags); code != 0) return code < 0 ? 0 : code;
+  // Settings that cannot be read end a start as well, so the pause comes before them.
+  if (!net::await_turn_to_start("serve")) return 0;
   const std::optional<api::Settings> settings = settle(flags);
   if (!settings) return 2;
   signal(SIGPIPE, SIG_IGN);
