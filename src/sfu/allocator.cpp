@@ -87,8 +87,12 @@ void build(core::Instant now, const WantedPicture& picture, PictureAllocation& b
   ladder.has_waited = before.up_since && now - *before.up_since >= kUpgradeAfter;
   for (size_t layer = 0; layer <= needed; ++layer)
     if (picture.layers[layer].is_available) add_options(picture, facts, layer, ladder);
-  // Whatever comes up first of a source that sends nothing; it costs nothing yet.
-  if (ladder.size == 0) ladder.options[ladder.size++] = {{needed, 0}, 0, 0.0};
+  // Whatever comes up first of a source that sends nothing: it costs nothing yet, and it is not the budget's
+  // fault that nothing is seen.
+  if (ladder.size == 0) {
+    ladder.options[ladder.size++] = {{needed, 0}, 0, 0.0};
+    ladder.taken = 1;
+  }
   const auto is_held = [&](const Option& o) { return before.step && o.step <= *before.step; };
   while (ladder.held < ladder.size && is_held(ladder.options[ladder.held])) ++ladder.held;
   ladder.enough = enough_of(picture.rank, ladder, picture, facts);

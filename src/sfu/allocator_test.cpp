@@ -124,6 +124,7 @@ TEST(Allocator, nothing_of_a_source_that_sends_nothing_costs_nothing) {
   decide(kStart, Bitrate::kbps(180), {silent, small()}, all);
   EXPECT_EQ(layers_of(all), (std::vector{0, 0}));
   EXPECT_TRUE(all[0].is_new) << "it need not wait when it comes";
+  EXPECT_EQ(first_decision({silent, small()}, 0), (std::vector{0, -1})) << "nor is it the budget's fault";
 }
 
 TEST(Allocator, rates_nobody_measured_are_assumed_by_size) {
@@ -312,6 +313,7 @@ std::string find_injustice(const Case& c, const Decide& decide) {
     if (all[i].step) continue;
     const WantedPicture& p = c.pictures[i];
     const auto lowest = std::ranges::find_if(p.layers, &OfferedLayer::is_available);
+    if (lowest == p.layers.end()) return "paused although it costs nothing";
     const auto index = static_cast<size_t>(lowest - p.layers.begin());
     if (enlargement_of(facts_of(p), index, p.shown) < 0.4 || lowest->rates[0] == Bitrate()) continue;
     Bitrate sum = lowest->rates[0];
