@@ -1,127 +1,127 @@
 #include "bwe/loss_bound.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace huitang::bwe {
 
 using core::Bitrate;
 using core::Duration;
+using core::Instant;
 
 namespace {
 
 constexpr Duration kObservation = Duration::millis(250);
 constexpr Duration kMostObservation = Duration::millis(1000);
 constexpr uint32_t kLeastPackets = 20;
-constexpr double kAging = 0.9;
-constexpr double kLeastInherent = 1e-3;
-constexpr double kMostInherent = 0.30;  // above, the rate is to blame until shown otherwise
-constexpr int kFitSteps = 5;
-// Favour for the higher bandwidth, in nats a packet for each e-fold: decides between explanations that fit
-// equally well, as all do while the rate does not vary.
-constexpr double kFavour = 0.03;
-constexpr double kHarmless = 0.02;  // draft-ietf-rmcat-gcc-02 section 6
-constexpr double kCandidates[] = {0.8, 0.9, 0.95, 1.0, 1.04, 1.1};
-constexpr double kUnbearable = 0.4;
-
-double to_kbps(Bitrate r) { return static_cast<double>(r.to_bps()) / 1000; }
-
-double excess_loss(double rate_kbps, double bandwidth_kbps) {
-  return rate_kbps > bandwidth_kbps ? 1 - bandwidth_kbps / rate_kbps : 0;
-}
+constexpr double kHarmless = 0.03;       // above inherent loss; what noise and short queues make
+constexpr double kInherentFactor = 1.5;  // as much more than known may still be the same path
+constexpr double kTestShare = 0.75;
+constexpr uint32_t kTestPackets = 120;
+constexpr double kHelped = 0.5;  // of the loss is left: the rate was to blame
+constexpr double kMostInherent = 0.5;
+constexpr Duration kBetweenTests = Duration::seconds(10);
+constexpr double kGrowth = 1.02;  // an observation
+constexpr double kBackOff = 0.92;
+constexpr double kBeyondNeed = 1.2;
+constexpr int kMostBackOffs = 4;
+constexpr int kCalm = 8;
 
 }  // namespace
 
-void LossBound::handle_packet(core::Instant sent, core::ByteCount size, bool is_lost) {
-  if (open_lost_ + open_received_ == 0) open_since_ = sent;
+void LossBound::handle_packet(Instant sent, core::ByteCount, bool is_lost) {
+  if (open_.lost + open_.received == 0) {
+    open_.from = sent;
+    open_until_ = sent;
+  }
   open_until_ = std::max(open_until_, sent);
-  open_bytes_ += size.value();
-  ++(is_lost ? open_lost_ : open_received_);
+  ++(is_lost ? open_.lost : open_.received);
 }
 
-bool LossBound::close_observation() {
-  const uint32_t packets = open_lost_ + open_received_;
-  const Duration span = open_until_ - open_since_;
-  if (span < kObservation || (packets < kLeastPackets && span < kMostObservation)) return false;
-  const Bitrate rate = core::rate_of(core::ByteCount(open_bytes_), span);
-  observations_[count_++ % kWindow] = {to_kbps(rate), static_cast<double>(open_lost_),
-                                       static_cast<double>(open_received_)};
-  const double loss = static_cast<double>(open_lost_) / packets;
-  recent_ = count_ == 1 ? loss : recent_ + 0.4 * (loss - recent_);
-  open_lost_ = open_received_ = 0;
-  open_bytes_ = 0;
-  return true;
+std::optional<LossBound::Observation> LossBound::close_observation() {
+  const uint32_t packets = open_.lost + open_.received;
+  if (packets == 0) return std::nullopt;
+  const Duration span = open_until_ - open_.from;
+  if (span < kObservation || (packets < kLeastPackets && span < kMostObservation)) return std::nullopt;
+  const Observation done = open_;
+  open_ = {};
+  recent_ = has_recent_ ? recent_ + 0.4 * (done.loss() - recent_) : done.loss();
+  has_recent_ = true;
+  return done;
 }
 
-void LossBound::update(Bitrate unbounded, std::optional<Bitrate> acknowledged) {
-  if (close_observation()) choose(unbounded, acknowledged);
-}
+bool LossBound::is_excessive() const { return recent_ > inherent_ * kInherentFactor + kHarmless; }
 
-double LossBound::age_weight(size_t i) const {
-  const uint64_t age = (count_ - 1 - i) % kWindow;
-  return std::pow(kAging, static_cast<double>(age));
-}
-
-// Expectation maximisation: which part of each observation's losses would have happened anyway.
-LossBound::Fit LossBound::fit(double bandwidth) const {
-  const size_t n = std::min<uint64_t>(count_, kWindow);
-  Fit f{.inherent = std::clamp(inherent_, 0.01, kMostInherent)};
-  for (int step = 0; step < kFitSteps; ++step) {
-    double inherent_losses = 0;
-    double packets = 0;
-    for (size_t i = 0; i < n; ++i) {
-      const Observation& o = observations_[i];
-      const double p = f.inherent + (1 - f.inherent) * excess_loss(o.rate_kbps, bandwidth);
-      inherent_losses += age_weight(i) * o.lost * f.inherent / p;
-      packets += age_weight(i) * (o.lost + o.received);
-    }
-    f.inherent = std::clamp(inherent_losses / packets, kLeastInherent, kMostInherent);
+void LossBound::update(Instant now, Bitrate unbounded, std::optional<Bitrate> acknowledged) {
+  const auto o = close_observation();
+  if (!o) return;
+  const Bitrate in_force = bound_ ? std::min(*bound_, unbounded) : unbounded;
+  const Bitrate base = acknowledged ? std::min(*acknowledged, in_force) : in_force;
+  switch (state_) {
+    case State::Open: return observe_open(now, *o, base);
+    case State::Testing: return observe_test(now, *o);
+    case State::Bounded: return observe_bounded(now, *o, unbounded, base);
   }
-  double packets = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const Observation& o = observations_[i];
-    const double p = std::min(f.inherent + (1 - f.inherent) * excess_loss(o.rate_kbps, bandwidth), 0.999);
-    f.likelihood += age_weight(i) * (o.lost * std::log(p) + o.received * std::log(1 - p));
-    packets += age_weight(i) * (o.lost + o.received);
-  }
-  f.likelihood += packets * kFavour * std::log(bandwidth);
-  return f;
 }
 
-void LossBound::choose(Bitrate unbounded, std::optional<Bitrate> acknowledged) {
-  if (recent_ < kHarmless && !bound_) {
-    inherent_ += 0.2 * (recent_ - inherent_);
+void LossBound::observe_open(Instant now, const Observation& o, Bitrate base) {
+  excesses_ = is_excessive() && o.loss() > inherent_ + kHarmless ? excesses_ + 1 : 0;
+  if (excesses_ == 0) inherent_ += 0.05 * (std::min(o.loss(), inherent_) - inherent_);
+  if (excesses_ < 2 || now < next_test_) return;
+  state_ = State::Testing;
+  excesses_ = 0;
+  loss_before_ = recent_;
+  bound_ = base * kTestShare;
+  test_began_ = now;
+  test_lost_ = test_received_ = 0;
+}
+
+void LossBound::observe_test(Instant now, const Observation& o) {
+  if (o.from < test_began_) return;  // of the rate before
+  test_lost_ += o.lost;
+  test_received_ += o.received;
+  if (test_lost_ + test_received_ < kTestPackets) return;
+  const double loss = static_cast<double>(test_lost_) / (test_lost_ + test_received_);
+  next_test_ = now + kBetweenTests;
+  recent_ = loss;
+  if (loss < loss_before_ * kHelped) {
+    inherent_ = loss;
+    state_ = State::Bounded;
+    back_offs_ = calm_ = 0;
     return;
   }
-  const double open = std::max(to_kbps(unbounded), 1.0);
-  const double base = bound_ ? std::min(to_kbps(*bound_), open) : open;
-  double best = open;
-  Fit best_fit = fit(open);
-  const auto consider = [&](double kbps) {
-    if (kbps >= open || kbps < 1) return;
-    const Fit f = fit(kbps);
-    if (f.likelihood <= best_fit.likelihood) return;
-    best = kbps;
-    best_fit = f;
-  };
-  for (const double factor : kCandidates) consider(base * factor);
-  if (acknowledged) consider(to_kbps(*acknowledged) / (1 - std::min(inherent_, kMostInherent)));
-  inherent_ = best_fit.inherent;
-  if (recent_ > kUnbearable && acknowledged) best = std::min(best, to_kbps(*acknowledged) * 0.85);
-  if (best >= open) {
-    bound_.reset();
-  } else {
-    bound_ = Bitrate::bps(static_cast<int64_t>(best * 1000));
+  inherent_ = std::min((loss + loss_before_) / 2, kMostInherent);
+  state_ = State::Open;
+  bound_.reset();
+}
+
+void LossBound::observe_bounded(Instant now, const Observation& o, Bitrate unbounded, Bitrate base) {
+  if (is_excessive() && o.loss() > inherent_ + kHarmless) {
+    calm_ = 0;
+    if (++back_offs_ > kMostBackOffs) {
+      inherent_ = std::min(recent_, kMostInherent);
+      state_ = State::Open;
+      bound_.reset();
+      next_test_ = now + kBetweenTests;
+      return;
+    }
+    bound_ = std::min(*bound_, base * kBackOff);
+    return;
   }
+  if (++calm_ >= kCalm) back_offs_ = 0;
+  bound_ = *bound_ * kGrowth;
+  if (*bound_ < unbounded * kBeyondNeed) return;
+  bound_.reset();
+  state_ = State::Open;
 }
 
 void LossBound::resume(std::optional<Bitrate> bound, double inherent) {
   bound_ = bound;
-  inherent_ = std::clamp(inherent, kLeastInherent, kMostInherent);
+  state_ = bound ? State::Bounded : State::Open;
+  inherent_ = std::clamp(inherent, 0.0, kMostInherent);
 }
 
 void LossBound::raise_to(Bitrate rate) {
-  if (bound_ && *bound_ < rate) bound_ = rate;
+  if (state_ == State::Bounded && *bound_ < rate) bound_ = rate;
 }
 
 }  // namespace huitang::bwe

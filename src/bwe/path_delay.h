@@ -1,5 +1,5 @@
-// How long the path's queues are: one-way delay above the least of the last half minute. The clocks of both
-// ends differ by a constant that cancels out.
+// How long the path's queues are: one-way delay above the least of the last two minutes, which outlasts
+// the sawtooth of a flow that fills the queue. The clocks of both ends differ by a constant that cancels out.
 #pragma once
 
 #include <algorithm>
@@ -21,14 +21,22 @@ class PathDelay {
     slot_ = std::max(slot, slot_);
     auto& open = least_[static_cast<uint64_t>(slot_) % kSlots];
     open = std::min(open, least);
-    queueing_ = least - *std::min_element(least_.begin(), least_.end());
+    recent_[next_++ % kRecent] = {now, least};
   }
-  core::Duration queueing() const { return queueing_; }
+  /// By the quickest packet of the last `span`, at least that of the last feedback: jitter needs a longer one.
+  core::Duration queueing(core::Instant now, core::Duration span) const {
+    if (next_ == 0) return {};
+    core::Duration least = recent_[(next_ - 1) % kRecent].least;
+    for (uint64_t i = next_ > kRecent ? next_ - kRecent : 0; i < next_; ++i) {
+      if (now - recent_[i % kRecent].at <= span) least = std::min(least, recent_[i % kRecent].least);
+    }
+    return least - *std::min_element(least_.begin(), least_.end());
+  }
   void reset() { *this = PathDelay(); }
 
  private:
   static constexpr size_t kSlots = 8;
-  static constexpr core::Duration kSlot = core::Duration::seconds(4);
+  static constexpr core::Duration kSlot = core::Duration::seconds(20);
   static constexpr std::array<core::Duration, kSlots> nothing() {
     std::array<core::Duration, kSlots> a{};
     a.fill(core::Duration::max());
@@ -36,7 +44,13 @@ class PathDelay {
   }
   std::array<core::Duration, kSlots> least_ = nothing();
   int64_t slot_ = 0;
-  core::Duration queueing_;
+  struct Recent {
+    core::Instant at;
+    core::Duration least;
+  };
+  static constexpr size_t kRecent = 20;
+  std::array<Recent, kRecent> recent_{};
+  uint64_t next_ = 0;
 };
 
 }  // namespace huitang::bwe

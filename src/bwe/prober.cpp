@@ -14,6 +14,8 @@ namespace {
 constexpr double kInitial[] = {3, 6};
 constexpr double kStep = 2;
 constexpr Duration kDuration = Duration::millis(15);
+constexpr double kJitters = 4;
+constexpr Duration kMostDuration = Duration::millis(60);
 constexpr uint16_t kPackets = 5;
 constexpr double kEnough = 0.8;   // of the minima: a lost packet does not void a try
 constexpr double kThrough = 0.7;  // of the tried rate: the next step is worth a try
@@ -35,15 +37,18 @@ void Prober::restart() {
   last_cluster_ = last;
 }
 
-void Prober::add(Bitrate rate) {
+void Prober::add(Bitrate rate, const Situation& s) {
   if (++last_cluster_ == 0) last_cluster_ = 1;
+  // Shorter than the jitter, a train only measures that.
+  const Duration duration =
+      std::clamp(Duration::seconds_f(s.jitter.to_seconds() * kJitters), kDuration, kMostDuration);
   Cluster c{.is_done = false};
   c.plan = {.cluster = last_cluster_,
             .rate = rate,
             .min_packets = kPackets,
             .min_bytes = ByteCount(
-                static_cast<int64_t>(static_cast<double>(rate.to_bps()) / 8 * kDuration.to_seconds())),
-            .duration = kDuration};
+                static_cast<int64_t>(static_cast<double>(rate.to_bps()) / 8 * duration.to_seconds())),
+            .duration = duration};
   clusters_[last_cluster_ % kClusters] = c;
 }
 
@@ -55,7 +60,7 @@ void Prober::update(Instant now, const Situation& s) {
     Bitrate last;
     for (const double factor : kInitial) {
       const Bitrate rate = std::min(s.target * factor, s.useful);
-      if (rate > last) add(rate);
+      if (rate > last) add(rate, s);
       last = rate;
     }
     next_ = now + interval_;
@@ -67,11 +72,11 @@ void Prober::update(Instant now, const Situation& s) {
   }
   if (!next_) next_ = now + Duration::millis(1);  // something has become useful
   if (now < *next_) return;
-  if (!s.is_calm) {
+  if (!s.is_calm || s.is_known) {
     next_ = now + kNotNow;
     return;
   }
-  add(std::min(s.target * kStep, s.useful));
+  add(std::min(s.target * kStep, s.useful), s);
   next_ = now + interval_;
   interval_ = std::min(interval_ * 3 / 2, kMostInterval);
 }
@@ -145,7 +150,7 @@ void Prober::judge(Instant now, const Situation& s, const Cluster& c, const Resu
   next_ = now + interval_;
   const bool is_newest = c.plan.cluster == last_cluster_;
   if (is_newest && !r.is_saturated && r.rate > c.plan.rate * kThrough && r.rate * kUsefulGain < s.useful) {
-    add(std::min(r.rate * kStep, s.useful));
+    add(std::min(r.rate * kStep, s.useful), s);
   }
 }
 

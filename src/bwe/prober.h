@@ -5,6 +5,7 @@
 // useful than is known to fit; soon after a drop; and at once twice as much when a try got through.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -20,8 +21,10 @@ class Prober {
 
   struct Situation {
     core::Bitrate target;
-    core::Bitrate useful;  ///< nothing above is of use; zero = nothing is wanted
-    bool is_calm = false;  ///< no queue grows, nothing drains, feedback comes
+    core::Bitrate useful;   ///< nothing above is of use; zero = nothing is wanted
+    bool is_calm = false;   ///< no queue grows, nothing drains, feedback comes
+    bool is_known = false;  ///< the source itself finds the limit again and again: no need to ask
+    core::Duration jitter;
   };
   struct Result {
     core::Bitrate rate;         ///< that the path is known to carry
@@ -32,6 +35,10 @@ class Prober {
   void update(core::Instant now, const Situation& s);
   /// The target fell at once: try again soon.
   void handle_drop(core::Instant now);
+  /// More than was known of seems to fit.
+  void handle_room(core::Instant now) {
+    if (next_) next_ = std::min(*next_, now);
+  }
   void handle_received(const PacketTiming& p, core::ByteCount size, uint16_t cluster);
   /// After each feedback, until nothing.
   std::optional<Result> poll_result(core::Instant now, const Situation& s);
@@ -54,7 +61,7 @@ class Prober {
     int64_t bytes = 0, first_arrived_bytes = 0, last_sent_bytes = 0;
     core::Instant first_sent, last_sent, first_arrival, last_arrival;
   };
-  void add(core::Bitrate rate);
+  void add(core::Bitrate rate, const Situation& s);
   static std::optional<Result> evaluate(const Cluster& c);
   void judge(core::Instant now, const Situation& s, const Cluster& c, const Result& r);
 

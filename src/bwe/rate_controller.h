@@ -2,9 +2,10 @@
 // a response time near its known capacity, down below what arrives when a queue grows
 // (draft-ietf-rmcat-gcc-02 section 5.5).
 //
-// Beyond the draft: when overuse finds a long queue, the target goes deeper for as long as the queue should
-// need to drain. If it does not drain, it is not ours but that of a flow that only loss slows down; then this
-// is left for a while.
+// Beyond the draft: when overuse finds a queue, the target goes deeper for as long as the queue should need to
+// drain, and comes back to what the link carried. If it does not drain three times in a row, it is not ours but that of a flow that
+// only loss slows down; beside that one, delay is no guide: for a while only loss is, then draining is tried
+// again.
 #pragma once
 
 #include <algorithm>
@@ -45,6 +46,8 @@ class RateController {
     std::optional<core::Bitrate> acknowledged;
     core::Duration round_trip;
     core::Duration queueing;  ///< delay above the least seen lately
+    core::Duration jitter;
+    bool is_losing = false;  ///< more than the path loses anyway
     bool is_application_limited = false;
   };
 
@@ -69,8 +72,10 @@ class RateController {
     core::Duration queue;  ///< when it began
     core::Instant until;
   };
+  bool is_decrease_due(core::Instant now, const Input& in) const;
   void increase(core::Instant now, const Input& in);
   void decrease(core::Instant now, const Input& in);
+  void compete(core::Instant now, const Input& in);
   void begin_drain(core::Instant now, const Input& in, core::Bitrate carried);
   void update_drain(core::Instant now, const Input& in);
   core::Bitrate additive_step(core::Duration elapsed, core::Duration round_trip) const;
@@ -83,7 +88,10 @@ class RateController {
   core::Instant changed_at_, last_decrease_;
   bool has_decreased_ = false;
   std::optional<Drain> drain_;
+  int failed_drains_ = 0;  ///< in a row
+  core::Bitrate before_drains_;
   core::Instant competing_until_;
+  core::Duration competing_for_;
 };
 
 }  // namespace huitang::bwe

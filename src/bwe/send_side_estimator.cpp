@@ -29,9 +29,14 @@ constexpr double kApplicationLimitedBelow = 0.7;
 constexpr double kApplicationLimitedUntil = 0.85;
 
 constexpr double kPacing = 1.5;
+constexpr int64_t kJitters = 10;  // of observation to find quick packets among the slow ones
+constexpr Duration kMuchJitter = Duration::millis(15);
+constexpr double kJitterShare = 0.5;
+constexpr Duration kLeastQueue = Duration::millis(8);
 constexpr double kDrop = 0.66;         // a fall below this part is worth a try to get back soon
 constexpr double kUsefulMargin = 1.1;  // a layer that just fits would be given up with the first noise
 constexpr Duration kCalmAfterDecrease = Duration::seconds(1);
+constexpr Duration kCapacityKnownFor = Duration::seconds(6);
 constexpr double kMostCompensation = 0.25;
 constexpr Duration kRoundTripMost = Duration::seconds(5);
 
@@ -223,20 +228,37 @@ std::optional<Bitrate> SendSideEstimator::carried() const {
   return *rate * (1 / (1 - inherent));
 }
 
+Duration SendSideEstimator::queueing(Instant now) const {
+  const Duration jitter = detector_.jitter();
+  return path_delay_.queueing(now, jitter > kMuchJitter ? Duration::seconds(1) : jitter * kJitters);
+}
+
+// A slope alone is no queue: where delays jump about, the quickest packets must have become slower, too.
+Usage SendSideEstimator::usage(Instant now) const {
+  const Usage usage = detector_.usage();
+  if (usage != Usage::Over) return usage;
+  const auto least = kLeastQueue + Duration::seconds_f(detector_.jitter().to_seconds() * kJitterShare);
+  return queueing(now) > least ? Usage::Over : Usage::Normal;
+}
+
 void SendSideEstimator::update(Instant now) {
   measure_sent_rate(now);
-  const Usage usage = detector_.usage();
   const Bitrate before = estimate_.target;
   const Instant last_decrease = controller_.last_decrease();
-  controller_.update(now, {.usage = usage,
+  const bool was_known = controller_.capacity().is_known();
+  controller_.update(now, {.usage = usage(now),
                            .acknowledged = carried(),
                            .round_trip = round_trip_,
-                           .queueing = path_delay_.queueing(),
+                           .queueing = queueing(now),
+                           .jitter = detector_.jitter(),
+                           .is_losing = loss_.is_excessive(),
                            .is_application_limited = estimate_.is_application_limited});
-  loss_.update(controller_.rate(), acknowledged_.rate());
+  loss_.update(now, controller_.rate(), acknowledged_.rate());
   if (controller_.last_decrease() != last_decrease) {
     ++counters_.overuses;
     if (controller_.rate() < before * kDrop) prober_.handle_drop(now);
+  } else if (was_known && !controller_.capacity().is_known()) {
+    prober_.handle_room(now);
   }
   take_probe_results(now);
   prober_.update(now, situation(now));
@@ -245,7 +267,7 @@ void SendSideEstimator::update(Instant now) {
 
 void SendSideEstimator::take_probe_results(Instant now) {
   while (const auto result = prober_.poll_result(now, situation(now))) {
-    if (detector_.usage() == Usage::Over) continue;
+    if (usage(now) == Usage::Over) continue;
     if (result->is_saturated) controller_.capacity().handle_probe(result->rate);
     if (result->rate <= controller_.rate()) continue;
     controller_.set(now, result->rate);
@@ -268,8 +290,13 @@ Prober::Situation SendSideEstimator::situation(Instant now) const {
   Prober::Situation s{.target = estimate_.target};
   s.useful = demand_ ? std::max(demand_->next_useful, demand_->max_useful) * kUsefulMargin : config_.max;
   s.useful = std::min(s.useful, config_.max);
-  s.is_calm = detector_.usage() == Usage::Normal && !controller_.is_draining() && !is_silent_ &&
-              (counters_.overuses == 0 || now - controller_.last_decrease() >= kCalmAfterDecrease);
+  const Duration since_decrease =
+      counters_.overuses == 0 ? Duration::max() : now - controller_.last_decrease();
+  s.is_calm = usage(now) == Usage::Normal && !controller_.is_draining() && !controller_.is_competing(now) &&
+              !loss_.is_testing() && !is_silent_ && since_decrease >= kCalmAfterDecrease;
+  s.is_known = !estimate_.is_application_limited && controller_.capacity().is_known() &&
+               since_decrease < kCapacityKnownFor;
+  s.jitter = detector_.jitter();
   return s;
 }
 
@@ -343,7 +370,8 @@ SendSideEstimator::Snapshot SendSideEstimator::snapshot() const {
   s.acknowledged = acknowledged_.rate().value_or(Bitrate());
   s.delay_bound = controller_.rate();
   s.loss_bound = loss_.bound().value_or(Bitrate());
-  s.queueing = path_delay_.queueing();
+  s.queueing = queueing(last_now_);
+  s.jitter = detector_.jitter();
   s.in_flight = ByteCount(history_.in_flight());
   return s;
 }

@@ -82,6 +82,7 @@ class SendSideEstimator {
     core::Bitrate acknowledged;  ///< what arrives
     core::Bitrate delay_bound, loss_bound;
     core::Duration queueing;  ///< one-way delay above the least seen lately
+    core::Duration jitter;    ///< mean change of delay from one group of packets to the next
     core::ByteCount in_flight;
     uint64_t feedbacks = 0;
     uint64_t unknown = 0;     ///< statuses of numbers that are not in flight
@@ -118,6 +119,8 @@ class SendSideEstimator {
   void forget_path();
   Prober::Situation situation(core::Instant now) const;
   std::optional<core::Bitrate> carried() const;
+  core::Duration queueing(core::Instant now) const;
+  Usage usage(core::Instant now) const;
   core::Duration silence_limit() const;
   LimitedBy limit(core::Instant now, core::Bitrate target) const;
 
