@@ -155,12 +155,14 @@ bool LiteAgent::is_consistent() const {
          (!destination_ || is_validated(*destination_));
 }
 
-// USERNAME is "fragment of the receiver:fragment of the sender" (RFC 8445 section 7.2.2).
+// USERNAME is "fragment of the receiver:fragment of the sender" (RFC 8445 section 7.2.2). Only the first is ours to
+// check (section 7.3): the sender's names him towards nobody, and a client that could not tell us yet has another one
+// already. What proves him is our password.
 const LiteAgent::Generation* LiteAgent::find_generation(std::string_view username) const {
   const size_t colon = username.find(':');
   if (colon == std::string_view::npos) return nullptr;
   for (const Generation& g : generations_) {
-    if (username.substr(0, colon) == g.local.ufrag && username.substr(colon + 1) == g.remote_ufrag) return &g;
+    if (username.substr(0, colon) == g.local.ufrag) return &g;
   }
   return nullptr;
 }

@@ -40,7 +40,9 @@ enum class LiteState : uint8_t {
   Disconnected,  ///< none is any more
 };
 
-/// One generation of credentials: ours, and the fragment of the client's.
+/// One generation of credentials: ours, and the fragment that the client's offer named. A client that has lost its way
+/// and signaling with it begins anew by itself: same credentials of ours, another fragment of its own. So the client's
+/// is told in snapshots and handed over, and compared with nothing.
 struct LiteGeneration {
   Credentials local;
   std::string remote_ufrag;
@@ -55,7 +57,7 @@ struct LiteCounters {
   uint64_t checks = 0;        ///< valid ones
   uint64_t malformed = 0;     ///< not understood as STUN
   uint64_t ignored = 0;       ///< no Binding request
-  uint64_t unknown_user = 0;  ///< USERNAME is not ours:theirs
+  uint64_t unknown_user = 0;  ///< USERNAME names no fragment of ours
   uint64_t wrong_integrity = 0;
   uint64_t repeated = 0;           ///< somebody's check, sent again from another address
   uint64_t errors_sent = 0;        ///< 400, 420, 487
