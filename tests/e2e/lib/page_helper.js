@@ -460,12 +460,15 @@
     signaling.state = state;
   }
   /**
-   * Notes every 40 ms whether these tones are heard; `stop()` gives for each the times (Date.now) at which it was.
+   * Looks every 40 ms whether these tones are heard; `heardAt` has for each the looks at which it was: when (Date.now), and
+   * the how many-eth it was. A page that stands still for a while looks later, which is no silence.
    */
   function watchTones(frequencies) {
     const heardAt = frequencies.map(() => []);
+    let look = 0;
     const timer = setInterval(() => {
-      hear(frequencies).forEach((level, i) => level > -30 && heardAt[i].push(Date.now()));
+      ++look;
+      hear(frequencies).forEach((level, i) => level > -30 && heardAt[i].push({ at: Date.now(), look }));
     }, 40);
     return { heardAt, stop: () => (clearInterval(timer), heardAt) };
   }

@@ -169,6 +169,25 @@ export class Participant {
     return listening.stop();
   }
 
+  /** Another page of the same window comes to the front: this one is really hidden until `show`. */
+  async hide() {
+    // Puppeteer makes Chromium's pages believe that they are looked at, wherever they are.
+    if (this.kind === 'chromium') await this.page.emulateFocusedPage(false);
+    this.inFront = await this.browser.newPage();
+    await this.inFront.bringToFront();
+    await this.waitForVisibility('hidden');
+  }
+
+  async show() {
+    await this.page.bringToFront();
+    await this.waitForVisibility('visible');
+    await this.inFront.close();
+  }
+
+  waitForVisibility(state) {
+    return eventually(() => this.page.evaluate((s) => document.visibilityState === s, state), `${this.kind} (${this.mark}) is not ${state}`);
+  }
+
   async expectOnePeer() {
     const { peerConnections } = await this.counters();
     check(peerConnections === 1, `${this.kind} (${this.mark}) made ${peerConnections} peer connections`);

@@ -2,8 +2,9 @@ import { LineUse, PeerState as WirePeerState, RefusalCode } from '@huitang/proto
 import { describe, expect, it } from 'vitest';
 import { ConferenceClient, type ClientEvent } from './conference_client';
 import type { Command, JoinIntent } from './domain';
-import { CONNECT_DEADLINE_MS, INTERRUPTION_GRACE_MS, RESTART_LIMIT } from './media_peer';
-import { FRESH_ATTEMPT_MS, GREETING_DEADLINE_MS, PING_INTERVAL_MS, PROBE_LIMIT_MS, REACH_DEADLINE_MS, SILENCE_LIMIT_MS, SLEEP_LIMIT_MS } from './signaling_link';
+import { ALONE_DEADLINE_MS, CONNECT_DEADLINE_MS, FLOW_GRACE_MS, INTERRUPTION_GRACE_MS, RESTART_LIMIT } from './media_peer';
+import { LOOK_INTERVAL_MS, LOOKS_OF_SILENCE } from './media_watch';
+import { FRESH_ATTEMPT_MS, GREETING_DEADLINE_MS, PING_INTERVAL_MS, PROBE_LIMIT_MS, PROBE_SPREAD_MS, QUICK_ATTEMPTS, QUICK_REACH_DEADLINE_MS, REACH_DEADLINE_MS, SILENCE_LIMIT_MS, SLEEP_LIMIT_MS } from './signaling_link';
 import type { FakeSocket } from './testing/fake_server';
 import { settle } from './testing/virtual_clock';
 import { fakeTrack, World } from './testing/world';
@@ -24,6 +25,14 @@ function ofKind<Kind extends ClientEvent['kind']>(events: readonly ClientEvent[]
 function answerOffer(socket: FakeSocket): void {
   socket.reply(socket.last('offer'), { case: 'answer', value: { sdp: 'answer' } });
 }
+
+function pong(socket: FakeSocket): void {
+  socket.reply(socket.last('ping'), { case: 'pong', value: {} });
+}
+
+/** Until silence is noticed, and until a ping that follows has been waited for. */
+const SILENCE_MS = LOOK_INTERVAL_MS * (LOOKS_OF_SILENCE + 1);
+const DOUBT_MS = PROBE_LIMIT_MS + PROBE_SPREAD_MS;
 
 function letIn(socket: FakeSocket, participantId = 'me', number = 7n): void {
   socket.reply(socket.last('join'), {
@@ -267,14 +276,26 @@ describe('ConferenceClient across a lost socket', () => {
     expect(world.server.sockets.length - 1 - tries, 'no hurry once the session is gone').toBeLessThan(30);
   });
 
-  it('tries again soon when an attempt reaches nobody, so that it meets a network that has healed', async () => {
+  it('tries again at once when an attempt reaches nobody, so that it meets a network that has healed', async () => {
     const { world, socket } = await joined();
     socket.handlers.closed();
     await world.clock.advance(1_010);
     expect(world.server.sockets).toHaveLength(2);
-    await world.clock.advance(REACH_DEADLINE_MS + 510);
+    await world.clock.advance(QUICK_REACH_DEADLINE_MS);
     expect(world.server.sockets).toHaveLength(3);
     expect(world.server.sockets[1]?.isClosed).toBe(true);
+  });
+
+  it('gives up fewer sockets than a browser has patience with', async () => {
+    const sockets = async (endsLostSockets: boolean) => {
+      const { world, socket } = await joined();
+      world.traits.endsLostSockets = endsLostSockets;
+      socket.handlers.closed();
+      await world.clock.advance(30_000);
+      return world.server.sockets.length - 1;
+    };
+    expect(await sockets(true)).toBe(QUICK_ATTEMPTS + Math.ceil((29_000 - QUICK_ATTEMPTS * QUICK_REACH_DEADLINE_MS) / REACH_DEADLINE_MS));
+    expect(await sockets(false)).toBe(Math.ceil(29_000 / REACH_DEADLINE_MS));
   });
 
   it('gives a server that was reached more time to greet', async () => {
@@ -306,28 +327,77 @@ describe('ConferenceClient across a lost socket', () => {
     expect(world.server.sockets).toHaveLength(2);
   });
 
-  it('gives an open socket up soon that shows no sign of life after the network changed', async () => {
+  it('tries a spare socket beside one that shows no sign of life after the network changed', async () => {
     const { world, client, socket } = await joined();
+    client.command({ kind: 'sendChat', text: 'into the dead socket', toId: '' });
     client.networkIsBack();
     expect(socket.all('ping')).toHaveLength(1);
-    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    await world.clock.advance(DOUBT_MS);
     expect(world.server.sockets).toHaveLength(2);
-    world.server.welcome(true);
+    expect(socket.isClosed).toBe(false);
+    expect(client.status.link).toBe('ready');
+    const spare = world.server.welcome(true, 'token-2');
+    expect(socket.isClosed).toBe(true);
+    const hello = spare.last('hello')?.body;
+    expect(hello?.case === 'hello' && hello.value.resumeToken).toBe('token-1');
+    expect(spare.all('command'), 'what was not answered is repeated').toHaveLength(1);
     client.networkIsBack();
-    world.server.socket.reply(world.server.socket.last('ping'), { case: 'pong', value: {} });
-    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    pong(spare);
+    await world.clock.advance(DOUBT_MS);
     expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('stays with its socket when the server had only stood still', async () => {
+    const { world, client, socket } = await joined();
+    client.networkIsBack();
+    await world.clock.advance(DOUBT_MS);
+    const spare = world.server.socket;
+    pong(socket);
+    expect([socket.isClosed, spare.isClosed]).toEqual([false, true]);
+    await world.clock.advance(REACH_DEADLINE_MS + 10);
+    expect(world.server.sockets).toHaveLength(2);
+    expect(client.status.link).toBe('ready');
+  });
+
+  it('gives both up when the spare one reaches nobody either', async () => {
+    const { world, client, socket } = await joined();
+    client.networkIsBack();
+    await world.clock.advance(DOUBT_MS + QUICK_REACH_DEADLINE_MS);
+    expect(socket.isClosed).toBe(true);
+    expect(world.server.sockets).toHaveLength(3);
+  });
+
+  it('leaves it to chance when a server refuses the spare one', async () => {
+    const { world, client } = await joined();
+    client.networkIsBack();
+    await world.clock.advance(DOUBT_MS);
+    world.server.socket.handlers.closed();
+    expect(client.status.link).toBe('waiting');
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('asks for a sign of life as soon as nothing arrives any more, and does not hurry when it is away', async () => {
+    const { world, socket } = await joined();
+    await world.hear(2_000);
+    expect(socket.all('ping')).toHaveLength(0);
+    await world.clock.advance(SILENCE_MS);
+    expect(socket.all('ping')).toHaveLength(1);
+    pong(socket);
+    await world.hear(1_500);
+    socket.handlers.closed();
+    await world.clock.advance(SILENCE_MS);
+    expect(world.server.sockets, 'a thousand clients may have lost the server and their talker').toHaveLength(1);
   });
 
   it('asks for a sign of life after the machine slept, and does not take the sleep for silence', async () => {
     const { world, socket } = await joined();
     await world.clock.sleep(PING_INTERVAL_MS + SLEEP_LIMIT_MS + 40_000);
     expect(world.server.sockets).toHaveLength(1);
-    socket.reply(socket.last('ping'), { case: 'pong', value: {} });
-    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    pong(socket);
+    await world.clock.advance(DOUBT_MS);
     expect(world.server.sockets).toHaveLength(1);
     await world.clock.sleep(40_000);
-    await world.clock.advance(PROBE_LIMIT_MS + 10);
+    await world.clock.advance(DOUBT_MS);
     expect(world.server.sockets).toHaveLength(2);
   });
 
@@ -404,6 +474,7 @@ describe('MediaPeer recovery', () => {
   it('restarts ICE when an interruption does not end by itself', async () => {
     const { world, socket } = await joined();
     world.peer.enter('disconnected');
+    pong(socket);
     await world.clock.advance(INTERRUPTION_GRACE_MS + 10);
     expect(world.peers).toHaveLength(1);
     expect(world.peer.offers.map((offer) => offer.iceRestart)).toEqual([false, true]);
@@ -444,15 +515,146 @@ describe('MediaPeer recovery', () => {
     expect(world.peer.transceivers[0]?.sender.track).toBe(track);
   });
 
-  it('keeps its offer until signaling is back', async () => {
-    const { world, socket } = await joined();
+  it('restarts alone while signaling is away, and by an offer when that is back first', async () => {
+    const { world, client, socket } = await joined();
     socket.handlers.closed();
     world.peer.enter('failed');
+    await settle();
+    expect(world.peer.offers.map((offer) => offer.iceRestart)).toEqual([false, true]);
+    expect(world.peer.answers, 'the node answers by its credentials of before').toEqual(['answer', 'answer']);
     await world.clock.advance(1_000);
     const next = world.server.welcome(true);
     await settle();
     expect(next.all('offer')).toHaveLength(1);
-    expect(world.peer.offers[world.peer.offers.length - 1]?.iceRestart).toBe(true);
+    expect(world.peer.offers.map((offer) => offer.iceRestart)).toEqual([false, true, true]);
+    answerOffer(next);
+    await settle();
+    world.peer.enter('connected');
+    expect(client.status.peer).toBe('connected');
+    expect(world.peers).toHaveLength(1);
+  });
+
+  it('needs no signaling to come back, and brings the link along', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    await world.clock.advance(1_000 + FRESH_ATTEMPT_MS);
+    world.peer.enter('disconnected');
+    await world.clock.advance(INTERRUPTION_GRACE_MS);
+    const before = world.server.sockets.length;
+    world.peer.enter('connected');
+    expect(client.status.peer).toBe('connected');
+    expect(world.server.sockets).toHaveLength(before + 1);
+    const next = world.server.welcome(true);
+    await settle();
+    expect(next.all('offer')).toHaveLength(0);
+  });
+
+  it('tries alone again and again, slowly, and at once when the network is said to be another one', async () => {
+    const { world, client, socket } = await joined();
+    socket.handlers.closed();
+    world.server.reachable = false;
+    world.peer.enter('failed');
+    for (let n = 0; n < 20; n++) {
+      world.peer.enter('failed');
+      await world.clock.advance(50);
+    }
+    expect(world.peer.offers).toHaveLength(2);
+    await world.clock.advance(ALONE_DEADLINE_MS * (RESTART_LIMIT + 1));
+    expect(world.peer.offers).toHaveLength(2 + RESTART_LIMIT + 1);
+    expect(world.peers).toHaveLength(1);
+    client.networkIsBack();
+    await settle();
+    expect(world.peer.offers).toHaveLength(3 + RESTART_LIMIT + 1);
+  });
+
+  it('makes a new peer when signaling had to find another way and no media follows, whatever the browser says', async () => {
+    const { world, client } = await joined();
+    await world.hear(2_000);
+    await world.clock.advance(SILENCE_MS + DOUBT_MS);
+    expect(client.status.peer).toBe('interrupted');
+    const spare = world.server.welcome(true);
+    await world.clock.advance(FLOW_GRACE_MS);
+    expect(world.peers).toHaveLength(2);
+    const offer = spare.last('offer')?.body;
+    expect(offer?.case === 'offer' && offer.value.newPeer).toBe(true);
+  });
+
+  it('keeps a peer whose media is back with signaling', async () => {
+    const { world, client } = await joined();
+    await world.hear(2_000);
+    await world.clock.advance(SILENCE_MS + DOUBT_MS);
+    const spare = world.server.welcome(true);
+    await world.hear(FLOW_GRACE_MS);
+    expect(client.status.peer).toBe('connected');
+    expect(world.peers).toHaveLength(1);
+    expect(spare.all('offer')).toHaveLength(0);
+  });
+
+  it('restarts alone when the browser notices, too, that the way is lost', async () => {
+    const { world } = await joined();
+    await world.hear(2_000);
+    await world.clock.advance(SILENCE_MS + DOUBT_MS);
+    world.peer.enter('disconnected');
+    await world.clock.advance(INTERRUPTION_GRACE_MS);
+    expect(world.peer.offers.map((offer) => offer.iceRestart)).toEqual([false, true]);
+    expect(world.peers).toHaveLength(1);
+  });
+
+  it('leaves everything as it is when a server stood still while nobody talked', async () => {
+    const { world, client, socket } = await joined();
+    await world.hear(2_000);
+    await world.clock.advance(SILENCE_MS + DOUBT_MS);
+    pong(socket);
+    expect(client.status.peer).toBe('connected');
+    await world.clock.advance(3_000);
+    expect(world.peers).toHaveLength(1);
+    expect(socket.all('offer')).toHaveLength(1);
+  });
+
+  it('leaves a peer alone that has fallen silent when signaling is there', async () => {
+    const { world, client, socket } = await joined();
+    await world.hear(2_000);
+    await world.clock.advance(SILENCE_MS);
+    pong(socket);
+    await world.clock.advance(3_000);
+    expect(world.peer.offers).toHaveLength(1);
+    expect(client.status.peer).toBe('connected');
+  });
+
+  describe('where the browser takes no ICE restart', () => {
+    async function joinedThere() {
+      const set = await joined();
+      set.world.traits.restartsIce = false;
+      return set;
+    }
+
+    it('keeps the connection until signaling is back and replaces it then, without asking twice', async () => {
+      const { world, socket } = await joinedThere();
+      socket.handlers.closed();
+      world.peer.enter('failed');
+      await settle();
+      expect(world.peer.offers).toHaveLength(1);
+      await world.clock.advance(1_010);
+      const next = world.server.welcome(true);
+      await settle();
+      expect(world.peers).toHaveLength(2);
+      const offer = next.last('offer')?.body;
+      expect(offer?.case === 'offer' && offer.value.newPeer).toBe(true);
+      expect(next.all('offer')).toHaveLength(1);
+    });
+
+    it('keeps a connection that comes back by itself before', async () => {
+      const { world, client } = await joinedThere();
+      await world.hear(2_000);
+      await world.clock.advance(SILENCE_MS + DOUBT_MS);
+      expect(client.status.peer).toBe('interrupted');
+      await world.hear(LOOK_INTERVAL_MS);
+      expect(client.status.peer).toBe('connected');
+      const spare = world.server.welcome(true);
+      await settle();
+      expect(spare.all('offer')).toHaveLength(0);
+      expect(world.peers).toHaveLength(1);
+    });
   });
 
   it('looks for its way at once when signaling is back before it is', async () => {
@@ -478,6 +680,7 @@ describe('MediaPeer recovery', () => {
   it('is connected when it finds its way while its offer was lost with the socket', async () => {
     const { world, client, socket } = await joined();
     world.peer.enter('disconnected');
+    pong(socket);
     await world.clock.advance(INTERRUPTION_GRACE_MS + 10);
     world.peer.enter('connected');
     expect(client.status.peer).toBe('offering');

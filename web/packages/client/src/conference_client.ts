@@ -11,6 +11,7 @@ import { LeaveReason as WireLeaveReason, PeerState as WirePeerState, type PeerCh
 import { CommandQueue, type CommandOutcome } from './command_queue';
 import type { Change, Command, JoinIntent, LeaveReason, PausedPicture, Refusal, RefusalName, SlotView, SourceKind, Speakers } from './domain';
 import type { Environment } from './environment';
+import { MediaWatch } from './media_watch';
 import { MediaPeer, type OfferOutcome, type PeerOffer, type PeerState, type SlotReceivers } from './media_peer';
 import { Replica, type ReplicaSnapshot } from './replica';
 import { SignalingLink, type LinkConfig, type LinkState, type Reply, type ServerBody } from './signaling_link';
@@ -58,6 +59,7 @@ export class ConferenceClient {
   private state_: ClientState = { kind: 'lobby' };
   private readonly link: SignalingLink;
   private readonly peer: MediaPeer;
+  private readonly watch: MediaWatch;
   private readonly replica = new Replica();
   private readonly commands = new CommandQueue();
   private readonly view: ViewSender;
@@ -74,11 +76,16 @@ export class ConferenceClient {
       linkChanged: (state) => this.handleLink(state),
       linkReceived: (body) => this.handleBody(body),
       linkMeasured: (ms) => this.emit({ kind: 'roundTrip', ms }),
+      linkDoubted: (isDoubted) => this.handleDoubt(isDoubted),
     });
     this.peer = new MediaPeer(env, {
       peerChanged: (state) => this.handlePeer(state),
-      peerMade: (receivers) => this.emit({ kind: 'slots', receivers }),
+      peerMade: (receivers) => this.handlePeerMade(receivers),
       sendOffer: (offer, done) => this.sendOffer(offer, done),
+    });
+    this.watch = new MediaWatch(env.clock, {
+      mediaFellSilent: () => this.link.doubt(),
+      mediaFlows: () => this.peer.handleMedia(),
     });
     this.view = new ViewSender(env.clock, (slots) => this.link.request({ case: 'setView', value: toWireView(slots) }, () => undefined));
   }
@@ -123,6 +130,7 @@ export class ConferenceClient {
   /** The network is said to be back or another one, or somebody looks at the page again. */
   networkIsBack(): void {
     this.link.retryNow();
+    this.peer.handleNetwork();
   }
 
   leave(): void {
@@ -145,14 +153,28 @@ export class ConferenceClient {
   private handleLink(state: LinkState): void {
     const isReady = state.kind === 'ready';
     if (isReady) this.handleReady(state.resumed, state);
+    if (isReady) this.watch.look();
     this.peer.handleSignaling(isReady);
     this.view.setOpen(isReady && this.state_.kind === 'in');
     this.emitStatus();
   }
 
+  /** What cannot be answered must not be asked; and when media does not come either, the way is gone. */
+  private handleDoubt(isDoubted: boolean): void {
+    if (!isDoubted) this.peer.handleWayTrusted();
+    this.peer.handleSignaling(!isDoubted);
+    if (isDoubted && this.watch.fellSilent) this.peer.handleWayLost();
+  }
+
+  private handlePeerMade(receivers: SlotReceivers): void {
+    this.watch.start([...receivers.audio, ...receivers.video, ...receivers.share]);
+    this.emit({ kind: 'slots', receivers });
+  }
+
   private handlePeer(state: PeerState): void {
-    // Media that flows again has found a way to the box.
+    // Media that flows again has found a way to the box; when it does not any more, the socket is doubtful, too.
     if (state.kind === 'connected' && this.peerWasUp) this.link.retryNow();
+    if (state.kind === 'interrupted') this.link.doubt();
     this.peerWasUp ||= state.kind === 'connected';
     this.emitStatus();
   }
@@ -335,6 +357,7 @@ export class ConferenceClient {
   }
 
   private finish(reason: LeaveReason): void {
+    this.watch.stop();
     this.peer.close();
     this.view.setOpen(false);
     this.enter({ kind: 'out', reason });

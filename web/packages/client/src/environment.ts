@@ -28,7 +28,16 @@ export type SocketFactory = (handlers: SocketHandlers) => Socket;
 
 export type PeerConnectionFactory = () => RTCPeerConnection;
 
+/** What browsers do differently in ways that matter here (docs/browsers.md). */
+export interface BrowserTraits {
+  /** An ICE restart brings a PeerConnection back; elsewhere only a new one does. */
+  readonly restartsIce: boolean;
+  /** A WebSocket closed while it connects stops knocking; elsewhere its knocks go on and crowd out later ones. */
+  readonly endsLostSockets: boolean;
+}
+
 export interface Environment {
+  readonly traits: BrowserTraits;
   readonly clock: Clock;
   readonly random: Random;
   readonly openSocket: SocketFactory;

@@ -10,7 +10,11 @@
 //                                              └──▶ a new PeerConnection, Offering
 //
 // Offers wait while signaling is away; media that still flows is left alone meanwhile. Signaling that comes back to a
-// peer that is not connected has found a network: the peer looks for its way at once.
+// peer that is not connected has found a network: the peer looks for its way at once. Until then it looks alone: it
+// restarts ICE towards the node's credentials of before, which the node answers whatever fragment a client names
+// (docs/deviations/ice.md), so that sound does not wait for a socket. Where a browser takes no restart there is nothing
+// to be done alone: the connection is kept, since it may come back, and replaced once signaling is there. So is one
+// that the browser still takes for connected although nothing arrives: a restart would wait until it gives up the old way.
 
 import { LineUse } from '@huitang/protocol';
 import { preferredCodecs } from './codec_preference';
@@ -22,6 +26,10 @@ import { fingerprintOf, midsOf, planLines, type LinePlan } from './peer_lines';
 export const INTERRUPTION_GRACE_MS = 1_500;
 /** From an answer to connected. */
 export const CONNECT_DEADLINE_MS = 6_000;
+/** The same after a restart that nobody was told of: the network may be another one by now. */
+export const ALONE_DEADLINE_MS = 3_000;
+/** Media whose way has healed arrives within this after signaling that healed with it. */
+export const FLOW_GRACE_MS = 250;
 /** After a refused offer, when the refusal names no time itself. */
 export const OFFER_RETRY_MS = 1_500;
 /** ICE restarts in a row before the PeerConnection is thrown away. */
@@ -90,6 +98,10 @@ export class MediaPeer {
   private signalingUp = false;
   /** Of the certificate at the other end; it changes with the process. */
   private fingerprint: string | undefined;
+  /** The last one that was taken. */
+  private answer: string | undefined;
+  /** The browser's word that it is connected is not believed until media has come. */
+  private mustFlow = false;
   private readonly wanted = new Map<SourceKind, MediaStreamTrack | null>();
   private readonly replacing = new Set<Line>();
 
@@ -107,6 +119,7 @@ export class MediaPeer {
     this.discard();
     this.restarts = 0;
     this.fingerprint = undefined;
+    this.answer = undefined;
     this.announceNewPeer = this.everOffered;
     const connection = this.env.createPeerConnection();
     this.connection = connection;
@@ -133,12 +146,40 @@ export class MediaPeer {
     if (!up) return;
     if (isBack) this.restarts = 0; // those before failed for want of a network
     if (this.offerWaits !== 'none') this.negotiate(this.offerWaits);
+    else if (isBack && this.mustFlow) this.awaitFlow();
     else if (isBack && (this.state_.kind === 'interrupted' || this.state_.kind === 'connecting')) this.recover();
   }
 
   /** The node has lost sight of this peer: recover unless it comes back by itself. */
   handleNodeLostPeer(): void {
     if (this.state_.kind === 'connected') this.interrupt();
+  }
+
+  /** Nothing arrives any more, and nobody answers by signaling either: whatever ICE still believes, the way is gone. */
+  handleWayLost(): void {
+    if (this.state_.kind !== 'connected') return;
+    this.stopTimer();
+    this.mustFlow = true;
+    this.enter({ kind: 'interrupted', since: this.env.clock.now() });
+  }
+
+  /** Signaling answers on the socket of before, so the network is that of before: the browser will notice what is not. */
+  handleWayTrusted(): void {
+    if (!this.mustFlow || this.connection === undefined) return;
+    this.mustFlow = false;
+    this.handleConnectionState(this.connection);
+  }
+
+  /** The network is said to be back, or another one. */
+  handleNetwork(): void {
+    if (!this.signalingUp && (this.state_.kind === 'interrupted' || this.state_.kind === 'connecting')) this.recover();
+  }
+
+  /** Something has arrived. */
+  handleMedia(): void {
+    if (!this.mustFlow || this.connection?.connectionState !== 'connected') return;
+    this.mustFlow = false;
+    this.handleConnectionState(this.connection);
   }
 
   setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
@@ -228,6 +269,7 @@ export class MediaPeer {
         if (this.signalingUp) this.negotiate(what);
         // It may have found its way by the path of before while the offer was out.
         else if (connection.connectionState === 'connected') this.handleConnectionState(connection);
+        else if (what === 'restart') this.recover();
         return;
       case 'refused':
         if (outcome.unusable && what === 'restart') this.replace();
@@ -256,9 +298,22 @@ export class MediaPeer {
     }
     if (negotiation !== this.negotiation) return;
     this.fingerprint = fingerprint;
+    this.answer = sdp;
     this.enter({ kind: 'connecting' });
     this.timer = this.env.clock.schedule(CONNECT_DEADLINE_MS, () => this.recover());
     if (connection.connectionState === 'connected') this.handleConnectionState(connection);
+  }
+
+  /** An ICE restart that nobody is told of. */
+  private restartAlone(connection: RTCPeerConnection, sdp: string): void {
+    const negotiation = ++this.negotiation;
+    this.offerWaits = 'none';
+    this.stopTimer();
+    this.enter({ kind: 'connecting' });
+    this.timer = this.env.clock.schedule(ALONE_DEADLINE_MS, () => this.recover());
+    void this.makeOffer(connection, 'restart')
+      .then(() => (negotiation === this.negotiation ? connection.setRemoteDescription({ type: 'answer', sdp }) : undefined))
+      .catch(() => undefined); // the deadline tries again
   }
 
   private retryOffer(what: 'first' | 'restart', delayMs: number): void {
@@ -275,13 +330,16 @@ export class MediaPeer {
         this.stopTimer();
         this.restarts = 0;
         this.offerWaits = 'none';
+        this.mustFlow = false;
         this.enter({ kind: 'connected' });
         return;
       case 'disconnected':
-        if (this.state_.kind === 'connected') this.interrupt();
+        if (this.state_.kind === 'connected' || this.mustFlow) this.interrupt();
         return;
       case 'failed':
-        this.recover();
+        this.mustFlow = false;
+        // Alone the deadline tries again: without a network a restart fails in no time.
+        if (this.signalingUp || this.state_.kind !== 'connecting') this.recover();
         return;
       case 'new':
       case 'connecting':
@@ -292,16 +350,33 @@ export class MediaPeer {
 
   private interrupt(): void {
     this.stopTimer();
+    this.mustFlow = false;
     this.enter({ kind: 'interrupted', since: this.env.clock.now() });
     this.timer = this.env.clock.schedule(INTERRUPTION_GRACE_MS, () => this.recover());
   }
 
+  private awaitFlow(): void {
+    this.stopTimer();
+    this.timer = this.env.clock.schedule(FLOW_GRACE_MS, () => this.signalingUp && this.replace());
+  }
+
   private recover(): void {
-    if (this.restarts >= RESTART_LIMIT) {
+    if (!this.signalingUp && this.connection !== undefined && this.answer !== undefined) {
+      this.recoverAlone(this.connection, this.answer);
+    } else if (this.restarts >= RESTART_LIMIT || !this.env.traits.restartsIce) {
       this.replace();
     } else {
       this.restarts++;
       this.negotiate('restart');
+    }
+  }
+
+  private recoverAlone(connection: RTCPeerConnection, answer: string): void {
+    if (this.env.traits.restartsIce) {
+      this.restartAlone(connection, answer);
+    } else {
+      this.stopTimer();
+      if (this.state_.kind !== 'interrupted') this.enter({ kind: 'interrupted', since: this.env.clock.now() });
     }
   }
 
@@ -315,6 +390,7 @@ export class MediaPeer {
     this.stopTimer();
     this.negotiation++;
     this.offerWaits = 'none';
+    this.mustFlow = false;
     this.connection?.close();
     this.connection = undefined;
     this.lines = [];

@@ -5,7 +5,9 @@
 //                        └──── Waiting ◀─────┴──────────────────┘
 //
 // A clock that has jumped (the machine slept), word that the network changed, or media that flows again are reasons to
-// look at once: a waiting link connects, an attempt under way starts afresh, an open one is asked for a sign of life.
+// look at once: a waiting link connects, an attempt under way starts afresh, an open one is asked for a sign of life. One
+// that gives none is doubted: a spare socket is opened beside it and takes its place when it reaches the server. So a
+// server that stood still for a second loses nobody, and a machine with another address is back as fast as it can be.
 //
 // It knows nothing of conferences: replies go to whoever asked, everything else to the listener. What was asked but
 // not answered when a socket is lost ends as `lost`; repeating it is the asker's decision.
@@ -18,17 +20,21 @@ import type { Cancel, Environment, Socket } from './environment';
 /** From opening a socket to its Welcome, on a page that has just come up or whose session is gone. */
 export const GREETING_DEADLINE_MS = 8_000;
 /**
- * From opening a socket to the other side's first word while there is a session to save. Short, since what was sent
- * into a dead network is repeated ever more slowly by TCP: a new attempt finds the network healed sooner.
+ * From opening a socket to the other side's first word while there is a session to save. What was sent into a dead
+ * network is repeated ever more slowly by TCP: a new attempt finds the network healed sooner.
  */
-export const REACH_DEADLINE_MS = 2_500;
-/** The longest pause after an attempt that reached nobody: clients that gave up after it are spread already. */
-export const UNREACHED_PAUSE_MS = 500;
+export const REACH_DEADLINE_MS = 5_500;
+/** The same for the first attempts, where a browser really ends a socket that is given up while it connects. */
+export const QUICK_REACH_DEADLINE_MS = 2_200;
+/** Chromium makes a page wait for seconds that gave up some more sockets than this within minutes. */
+export const QUICK_ATTEMPTS = 8;
 export const PING_INTERVAL_MS = 4_000;
 /** A socket that was silent this long after a ping is given up. */
 export const SILENCE_LIMIT_MS = 9_000;
-/** The same after a reason to doubt it. */
-export const PROBE_LIMIT_MS = 2_000;
+/** A ping that is unanswered this long after a reason to doubt the socket makes a spare one be tried beside it. */
+export const PROBE_LIMIT_MS = 600;
+/** By chance up to so much longer: what all doubt at once they need not all try at once. */
+export const PROBE_SPREAD_MS = 200;
 /** A ping that comes so much too late means that the machine slept, or the page stood still. */
 export const SLEEP_LIMIT_MS = 3_000;
 /** An attempt this young is left alone when there is a reason to try. */
@@ -51,6 +57,8 @@ export interface LinkListener {
   linkReceived(body: ServerBody): void;
   /** The round trip of a ping, in milliseconds. */
   linkMeasured(roundTripMs: number): void;
+  /** A link that is ready gives no sign of life, or gives one again. */
+  linkDoubted(isDoubted: boolean): void;
 }
 
 export interface LinkConfig {
@@ -61,6 +69,7 @@ export interface LinkConfig {
 export class SignalingLink {
   private state_: LinkState = { kind: 'closed' };
   private socket: Socket | undefined;
+  private spare: Socket | undefined;
   private timer: Cancel | undefined;
   private pinger: Cancel | undefined;
   private readonly outstanding = new Map<number, ReplyHandler>();
@@ -70,6 +79,8 @@ export class SignalingLink {
   private lastHeard = 0;
   private lastPing = 0;
   private attemptSince = 0;
+  /** Attempts in a row that nobody answered. */
+  private unreached = 0;
   /** Until when the session can be taken up again. */
   private savedUntil = -Infinity;
   private resumeMs = 0;
@@ -94,6 +105,11 @@ export class SignalingLink {
     this.resumeToken = '';
     this.dropSocket();
     this.enter({ kind: 'closed' });
+  }
+
+  /** There is reason to believe that nobody is there any more. Unlike retryNow it hurries no link that is away. */
+  doubt(): void {
+    if (this.state_.kind === 'ready') this.askForSign();
   }
 
   /** There is reason to believe that the network is back or another one: find out now. */
@@ -131,9 +147,10 @@ export class SignalingLink {
     this.outstanding.clear(); // at most the greeting of an attempt before
     this.attemptSince = this.env.clock.now();
     this.enter({ kind: 'connecting' });
+    // What nobody answered has cost the server nothing, and whoever waited for it is spread already: no pause follows.
     this.timer = this.isLate()
       ? this.env.clock.schedule(GREETING_DEADLINE_MS, () => this.lose())
-      : this.env.clock.schedule(REACH_DEADLINE_MS, () => this.lose(this.env.random() * UNREACHED_PAUSE_MS));
+      : this.env.clock.schedule(this.reachDeadline(), () => this.giveUp());
     this.socket = this.env.openSocket({
       opened: () => this.greet(),
       received: (text) => this.handleText(text),
@@ -141,7 +158,17 @@ export class SignalingLink {
     });
   }
 
+  private reachDeadline(): number {
+    return this.env.traits.endsLostSockets && this.unreached < QUICK_ATTEMPTS ? QUICK_REACH_DEADLINE_MS : REACH_DEADLINE_MS;
+  }
+
+  private giveUp(): void {
+    this.unreached++;
+    this.lose(0);
+  }
+
   private greet(): void {
+    this.unreached = 0;
     this.enter({ kind: 'greeting' });
     // The server has been reached; it may be busy with everybody who comes back at once.
     this.timer?.();
@@ -220,12 +247,47 @@ export class SignalingLink {
 
   private askForSign(): void {
     if (this.probe !== undefined) return;
-    this.probe = this.env.clock.schedule(PROBE_LIMIT_MS, () => this.lose(0));
+    this.probe = this.env.clock.schedule(PROBE_LIMIT_MS + this.env.random() * PROBE_SPREAD_MS, () => this.trySpare());
     // Other words may have lain in the machine since before it slept.
-    this.ping(() => {
-      this.probe?.();
-      this.probe = undefined;
+    this.ping(() => this.trustAgain());
+  }
+
+  private trustAgain(): void {
+    this.probe?.();
+    this.probe = undefined;
+    if (this.spare === undefined) return;
+    this.spare.close();
+    this.spare = undefined;
+    this.listener.linkDoubted(false);
+  }
+
+  private trySpare(): void {
+    this.probe = this.env.clock.schedule(this.reachDeadline(), () => this.giveUp());
+    const spare = this.env.openSocket({
+      opened: () => this.changeOver(spare),
+      received: (text) => this.handleText(text),
+      closed: () => this.lose(),
     });
+    this.spare = spare;
+    this.listener.linkDoubted(true);
+  }
+
+  /** The spare socket has reached the server, the one before has not. */
+  private changeOver(spare: Socket): void {
+    this.spare = undefined;
+    this.dropSocket();
+    this.socket = spare;
+    this.attemptSince = this.env.clock.now();
+    this.savedUntil = this.attemptSince + this.resumeMs;
+    const unanswered = this.takeOutstanding();
+    this.greet();
+    for (const handler of unanswered) handler({ kind: 'lost' });
+  }
+
+  private takeOutstanding(): readonly ReplyHandler[] {
+    const handlers = [...this.outstanding.values()];
+    this.outstanding.clear();
+    return handlers;
   }
 
   private ping(onPong: () => void = () => undefined): void {
@@ -251,9 +313,7 @@ export class SignalingLink {
     const delay = delayMs ?? retryDelay(this.isLate(), this.env.random);
     this.timer = this.env.clock.schedule(delay, () => this.connect());
     this.enter({ kind: 'waiting', until: now + delay });
-    const unanswered = [...this.outstanding.values()];
-    this.outstanding.clear();
-    for (const handler of unanswered) handler({ kind: 'lost' });
+    for (const handler of this.takeOutstanding()) handler({ kind: 'lost' });
   }
 
   private dropSocket(): void {
@@ -265,6 +325,8 @@ export class SignalingLink {
     this.probe = undefined;
     this.socket?.close();
     this.socket = undefined;
+    this.spare?.close();
+    this.spare = undefined;
   }
 
   private enter(state: LinkState): void {

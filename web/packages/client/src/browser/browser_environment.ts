@@ -40,7 +40,9 @@ function createId(): string {
 }
 
 export function browserEnvironment(): Environment {
+  const isFirefox = navigator.userAgent.includes('Firefox/');
   return {
+    traits: { restartsIce: !isFirefox, endsLostSockets: !isFirefox },
     clock,
     random: Math.random,
     openSocket,

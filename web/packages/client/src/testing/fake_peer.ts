@@ -16,7 +16,9 @@ class FakeSender {
 export class FakeTransceiver {
   mid: string | null = null;
   readonly sender = new FakeSender();
-  readonly receiver: { readonly track: { readonly id: string } };
+  /** When its newest packet was played; the test sets it. */
+  played = 0;
+  readonly receiver: { readonly track: { readonly id: string }; readonly getSynchronizationSources: () => { readonly timestamp: number }[] };
   codecs: readonly { readonly mimeType: string }[] = [];
 
   constructor(
@@ -24,7 +26,7 @@ export class FakeTransceiver {
     readonly init: RTCRtpTransceiverInit,
     id: string,
   ) {
-    this.receiver = { track: { id } };
+    this.receiver = { track: { id }, getSynchronizationSources: () => (this.played === 0 ? [] : [{ timestamp: this.played }]) };
   }
 
   setCodecPreferences(codecs: readonly { readonly mimeType: string }[]): void {

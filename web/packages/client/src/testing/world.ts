@@ -11,7 +11,10 @@ export class World {
   readonly peers: FakePeerConnection[] = [];
   private ids = 0;
 
+  readonly traits = { restartsIce: true, endsLostSockets: true };
+
   readonly env: Environment = {
+    traits: this.traits,
     clock: this.clock,
     random: () => 0.5,
     openSocket: this.server.open,
@@ -26,6 +29,15 @@ export class World {
     }),
     createId: () => `command-${++this.ids}`,
   };
+
+  /** Sound arrives every 20 ms for so long. */
+  async hear(ms: number): Promise<void> {
+    for (let past = 0; past < ms; past += 20) {
+      const slot = this.peer.transceivers[4];
+      if (slot !== undefined) slot.played = this.clock.now() + 1;
+      await this.clock.advance(20);
+    }
+  }
 
   get peer(): FakePeerConnection {
     const peer = this.peers[this.peers.length - 1];
