@@ -544,6 +544,23 @@ TEST_F(Host, takes_no_answer_of_an_older_offer_for_one_of_the_newer) {
   EXPECT_EQ(h.asked_count(v1::MediaMessage::kBindSource), 4u);
 }
 
+TEST_F(Host, knows_that_a_peer_is_back_however_soon_after_it_went) {
+  const Person person = enter("Li");
+  const uint64_t peer = h.bound(person.camera())->peer();
+  h.peer_state(peer, v1::PEER_STATE_CONNECTED);
+  for (const v1::PeerState state : {v1::PEER_STATE_DISCONNECTED, v1::PEER_STATE_CONNECTED}) {
+    v1::MediaMessage event;
+    event.mutable_peer_state()->set_peer(peer);
+    event.mutable_peer_state()->set_state(state);
+    h.host->handle_node_event(event);
+  }
+  h.turn();
+  h.say(person.socket, R"({"id":9,"resync":{}})");
+  const v1::ServerMessage* reply = h.find(person.socket, M::kState);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_TRUE(reply->state().participants(0).sources(0).active());
+}
+
 TEST_F(Host, takes_the_end_of_a_replaced_peer_for_that_of_no_other) {
   const Person person = enter("Li");
   const uint64_t peer = h.bound(person.camera())->peer();

@@ -196,7 +196,8 @@ void ConferenceHost::set_peer(Session& session, PeerLife life, bool connected) {
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live == nullptr) return;
   if (life == PeerLife::None) live->held.forget(session.peer);
-  const conference::Participant* participant = live->ledger.written().find(session.participant);
+  // What is on its way to the disk counts: a peer that comes back before its going is written is back.
+  const conference::Participant* participant = live->ledger.ahead().find(session.participant);
   if (participant == nullptr || participant->peer_connected == connected) return;
   if (connected) {
     submit_fact(*live, conference::PeerConnected{session.participant});

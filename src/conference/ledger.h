@@ -54,6 +54,8 @@ class Ledger {
 
   /// What is on disk: the state to show to clients and to take snapshots from.
   const Conference& written() const { return written_; }
+  /// What the next command is decided upon: with what is on its way to the disk.
+  const Conference& ahead() const { return ahead_; }
   size_t pending() const { return waiting_.size(); }
   bool is_consistent() const;
 

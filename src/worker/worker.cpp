@@ -133,6 +133,12 @@ void Worker::close_peer(core::Instant now, peer::PeerId id) {
     if (line.source.is_valid()) unbind_source(now, line.source.number);
   entry.peer->close(now);
   drain_peer(now, entry);
+  // Whoever lets go of a peer needs no word of its end, which would reach him after the answer to his next offer under
+  // the same id and be taken for the end of that one.
+  std::erase_if(events_, [id](const Event& event) {
+    const auto* state = std::get_if<PeerStateEvent>(&event);
+    return state != nullptr && state->peer == id;
+  });
   out_.flush();
   if (entry.receiver) {
     forwarder_.remove_receiver(now, *entry.receiver);

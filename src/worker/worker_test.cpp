@@ -106,6 +106,19 @@ TEST_F(WorkerWithClients, a_peer_that_is_closed_in_the_middle_leaves_the_others_
   EXPECT_TRUE(worker_.is_consistent());
 }
 
+TEST_F(WorkerWithClients, whoever_closes_a_peer_hears_nothing_of_it_any_more) {
+  TestClient& closed = add_client();
+  TestClient& other = add_client();
+  while (worker_.poll_event()) {
+  }
+  worker_.close_peer(now_, other.id());
+  worker_.close_peer(now_, closed.id());
+  run(Duration::millis(50));
+  while (const auto event = worker_.poll_event()) {
+    EXPECT_FALSE(std::holds_alternative<PeerStateEvent>(*event));
+  }
+}
+
 TEST_F(WorkerWithClients, closing_the_owner_of_a_source_ends_the_source) {
   TestClient& speaker = add_client();
   TestClient& listener = add_client();
