@@ -82,8 +82,21 @@ std::optional<HttpReply> refuse_request(const BeastRequest& message, const X509*
   return std::nullopt;
 }
 
+namespace {
+
+/// "/ws", or "/ws/" and a number: Firefox holds back what failed by address and path, so pages count on.
+bool is_socket_path(std::string_view target) {
+  constexpr std::string_view kPath = "/ws";
+  constexpr size_t kLongest = kPath.size() + 1 + 10;
+  if (target == kPath) return true;
+  if (!target.starts_with("/ws/") || target.size() == kPath.size() + 1 || target.size() > kLongest) return false;
+  return std::ranges::all_of(target.substr(kPath.size() + 1), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
 std::optional<HttpReply> refuse_upgrade(const BeastRequest& message) {
-  if (message.target() != "/ws") return text_reply(404, kText, "there is no socket here\n");
+  if (!is_socket_path(message.target())) return text_reply(404, kText, "there is no socket here\n");
   const std::string origin = text_of(message, http::field::origin);
   // Programs send no Origin; a browser always does, and must come from our own pages.
   if (!origin.empty() && origin != "https://" + text_of(message, http::field::host))

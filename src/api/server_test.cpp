@@ -301,6 +301,9 @@ TEST_F(ServerTest, takes_sockets_of_its_own_pages_and_subprotocol_only) {
     return client.is_open() ? 101u : client.refusal();
   };
   EXPECT_EQ(status(own, "huitang.v1", "/ws"), 101u);
+  EXPECT_EQ(status(own, "huitang.v1", "/ws/17"), 101u);
+  for (const char* path : {"/ws/", "/ws/x", "/ws/17/", "/ws/12345678901", "/wss"})
+    EXPECT_EQ(status(own, "huitang.v1", path), 404u) << path;
   EXPECT_EQ(status("https://evil.example", "huitang.v1", "/ws"), 403u);
   EXPECT_EQ(status("null", "huitang.v1", "/ws"), 403u);
   EXPECT_EQ(status(own, "", "/ws"), 400u);

@@ -11,9 +11,15 @@ const clock: Clock = {
   },
 };
 
+let sockets = 0;
+
+/**
+ * Each has a path of its own: Firefox lets a socket wait whose like, by address and path, has failed before, after some
+ * attempts into a dead network for ten seconds and more.
+ */
 function openSocket(handlers: SocketHandlers): Socket {
   const scheme = location.protocol === 'http:' ? 'ws' : 'wss';
-  const socket = new WebSocket(`${scheme}://${location.host}/ws`, SUBPROTOCOL);
+  const socket = new WebSocket(`${scheme}://${location.host}/ws/${++sockets}`, SUBPROTOCOL);
   let isOpen = true;
   socket.onopen = () => isOpen && handlers.opened();
   socket.onmessage = (event: MessageEvent<unknown>) => {
