@@ -41,6 +41,7 @@ class GroupSpeakers;
 class SlotPaused;
 class Hello;
 class Join;
+class LayerDemand;
 class NodeHealth;
 class NodePeerState;
 class Offer;
@@ -184,6 +185,8 @@ class ConferenceHost final : public SocketHandler, public MediaEvents {
   void tell_paused(const Session& session);
   void handle_health(const v1::NodeHealth& health);
   bool is_full(std::optional<uint32_t> worker) const;
+  void handle_demand(const v1::LayerDemand& demand);
+  void tell_demands(const Session& session);
   void flush_speakers(LiveConference& live, core::Instant now);
   void set_peer(Session& session, PeerLife life, bool connected);
   void tell_peer(const Session& session, v1::PeerState state, bool please_reconnect);

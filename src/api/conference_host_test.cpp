@@ -634,6 +634,53 @@ TEST_F(Host, says_which_pictures_are_paused_for_want_of_bandwidth_and_again_afte
   EXPECT_EQ(h.find(back, M::kPausedPictures)->paused_pictures().pictures_size(), 0);
 }
 
+v1::MediaMessage demand_of(uint64_t peer, uint32_t source, uint32_t layers) {
+  v1::MediaMessage event;
+  event.mutable_layer_demand()->set_source(source);
+  event.mutable_layer_demand()->set_peer(peer);
+  event.mutable_layer_demand()->set_use(v1::LINE_USE_CAMERA);
+  event.mutable_layer_demand()->set_layers(layers);
+  return event;
+}
+
+TEST_F(Host, tells_the_owner_and_nobody_else_which_layers_of_his_are_watched) {
+  const Person person = enter("Li");
+  const Person other = enter("Wang");
+  h.node_event(demand_of(h.bound(person.camera())->peer(), person.camera(), 5));
+  const M* told = h.find(person.socket, M::kSourceDemand);
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->source_demand().kind(), v1::SOURCE_KIND_CAMERA);
+  EXPECT_EQ(told->source_demand().layers(), 5u);
+  EXPECT_EQ(h.find(other.socket, M::kSourceDemand), nullptr);
+  h.node_event(demand_of(4711, 9999, 1));
+}
+
+TEST_F(Host, tells_watched_layers_again_after_a_resume_and_after_a_restart) {
+  const Person person = enter("Li");
+  const uint64_t peer = h.bound(person.camera())->peer();
+  h.node_event(demand_of(peer, person.camera(), 1));
+  const std::string token = h.token_of(person.socket);
+  h.lose(person.socket);
+  h.node_event(demand_of(peer, person.camera(), 3));
+  const SocketId back = h.hello(token);
+  ASSERT_NE(h.find(back, M::kSourceDemand), nullptr);
+  EXPECT_EQ(h.find(back, M::kSourceDemand)->source_demand().layers(), 3u);
+  *h.node.add_demands() = demand_of(peer, person.camera(), 1).layer_demand();
+  h.restart_host();
+  h.node_back(false);
+  const SocketId again = h.hello(h.token_of(back));
+  ASSERT_NE(h.find(again, M::kSourceDemand), nullptr);
+  EXPECT_EQ(h.find(again, M::kSourceDemand)->source_demand().layers(), 1u);
+}
+
+TEST_F(Host, says_nothing_of_layers_to_a_new_peer_that_the_node_has_not_spoken_of) {
+  const Person person = enter("Li");
+  h.node_event(demand_of(h.bound(person.camera())->peer(), person.camera(), 1));
+  h.say(person.socket, R"({"id":7,"offer":{"sdp":"v=0","newPeer":true}})");
+  const SocketId back = h.hello(h.token_of(person.socket));
+  EXPECT_EQ(h.find(back, M::kSourceDemand), nullptr);
+}
+
 TEST_F(Host, answers_a_broken_message_and_goes_on_until_it_is_abuse) {
   const SocketId socket = h.hello();
   h.say(socket, "{\"id\":");

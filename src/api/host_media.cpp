@@ -146,6 +146,7 @@ void ConferenceHost::take_snapshot(const v1::Snapshot& snapshot) {
     }
     set_peer(*session, PeerLife::Open, held->second->state() == v1::PEER_STATE_CONNECTED);
   }
+  for (const v1::LayerDemand& demand : snapshot.demands()) handle_demand(demand);
 }
 
 void ConferenceHost::handle_node_lost() {
@@ -161,6 +162,7 @@ void ConferenceHost::handle_node_event(const v1::MediaMessage& event) {
     case v1::MediaMessage::kGroupSpeakers: return handle_speakers(event.group_speakers());
     case v1::MediaMessage::kSlotPaused: return handle_paused(event.slot_paused());
     case v1::MediaMessage::kHealth: return handle_health(event.health());
+    case v1::MediaMessage::kLayerDemand: return handle_demand(event.layer_demand());
     default: return;  // SourceFlow is for later issues; what a newer node adds is not for us
   }
 }
@@ -193,6 +195,7 @@ void ConferenceHost::set_peer(Session& session, PeerLife life, bool connected) {
   session.peer_life = life;
   session.peer_connected = connected;
   if (life == PeerLife::None) session.paused.reset();
+  if (life == PeerLife::None) session.demands.clear();
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live == nullptr) return;
   if (life == PeerLife::None) live->held.forget(session.peer);
@@ -260,6 +263,25 @@ void ConferenceHost::tell_paused(const Session& session) {
     picture.set_source(source);
   }
   send(session, message);
+}
+
+void ConferenceHost::handle_demand(const v1::LayerDemand& demand) {
+  Session* session = find_session(PeerId(demand.peer()));
+  if (session == nullptr || session->peer_life == PeerLife::None) return;
+  const v1::SourceKind kind = source_kind_of(demand.use());
+  if (kind != v1::SOURCE_KIND_CAMERA && kind != v1::SOURCE_KIND_SCREEN) return;
+  session->demands[kind] = demand.layers();
+  tell_demands(*session);
+}
+
+/// All of them each time: there are two at most, and a client that was away has missed any number.
+void ConferenceHost::tell_demands(const Session& session) {
+  for (const auto& [kind, layers] : session.demands) {
+    v1::ServerMessage message;
+    message.mutable_source_demand()->set_kind(kind);
+    message.mutable_source_demand()->set_layers(layers);
+    send(session, message);
+  }
 }
 
 void ConferenceHost::flush_speakers(LiveConference& live, core::Instant now) {

@@ -104,6 +104,7 @@ void ConferenceHost::close_peer(Session& session) {
   session.paused.reset();
   ++session.offers;
   session.worker.reset();
+  session.demands.clear();
   LiveConference* live = session.is_in() ? find_conference(session.conference) : nullptr;
   if (live != nullptr) live->held.forget(session.peer);
   v1::MediaMessage close;

@@ -118,6 +118,7 @@ void ConferenceHost::handle_hello(Socket& socket, const v1::ClientMessage& messa
   tell_paused(*session);
   if (session->peer_life == PeerLife::None && media_->is_ready())
     tell_peer(*session, v1::PEER_STATE_UNSPECIFIED, true);
+  tell_demands(*session);
 }
 
 void ConferenceHost::replace_socket(Session& session, Socket& by) {

@@ -125,4 +125,14 @@ v1::LineUse line_use_of(v1::SourceKind kind) {
   }
 }
 
+v1::SourceKind source_kind_of(v1::LineUse use) {
+  switch (use) {
+    case v1::LINE_USE_MICROPHONE: return v1::SOURCE_KIND_MICROPHONE;
+    case v1::LINE_USE_CAMERA: return v1::SOURCE_KIND_CAMERA;
+    case v1::LINE_USE_SCREEN: return v1::SOURCE_KIND_SCREEN;
+    case v1::LINE_USE_SCREEN_AUDIO: return v1::SOURCE_KIND_SCREEN_AUDIO;
+    default: return v1::SOURCE_KIND_UNSPECIFIED;
+  }
+}
+
 }  // namespace huitang::api

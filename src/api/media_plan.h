@@ -62,5 +62,7 @@ std::vector<v1::MediaMessage> difference(GroupId group, const MediaPlan& held, c
 View allowed_view(const View& asked, const conference::State& state, conference::ParticipantId viewer);
 
 v1::LineUse line_use_of(v1::SourceKind kind);
+/// Of a sending line; unspecified for slots.
+v1::SourceKind source_kind_of(v1::LineUse use);
 
 }  // namespace huitang::api

@@ -56,6 +56,7 @@ struct Session {
   std::optional<Farewell> farewell;
   std::optional<View>
       view;  ///< absent: nothing asked yet (or forgotten by a restart: the node keeps what it shows)
+  std::map<v1::SourceKind, uint32_t> demands;  ///< layers of own pictures that the node wants, as told last
 
   std::optional<PausedSlots> paused;  ///< of its peer; absent: the node never told of any
 

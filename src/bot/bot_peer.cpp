@@ -341,7 +341,8 @@ void BotPeer::make_video(core::Instant now) {
   const core::Duration at = kVideoPeriod * due;
   next_video_frame_ = due + 1;
   const std::string clock = clock_text(origin_ + at);
-  for (size_t layer = 0; layer < video_->active_layers(); ++layer) {
+  for (size_t layer = 0; layer < video_->layer_count(); ++layer) {
+    if (!video_->is_sent(layer)) continue;
     auto payloads = video_->make_frame(layer, {at, clock});
     const uint32_t timestamp = video_streams_[layer].timestamp_at(origin_ + at);
     for (size_t i = 0; i < payloads.size(); ++i) {
@@ -464,6 +465,10 @@ void BotPeer::set_camera(core::Instant now, bool on) {
   camera_on_ = on;
 }
 
+void BotPeer::set_camera_demand(uint32_t layers) {
+  if (video_) video_->set_demand(layers);
+}
+
 void BotPeer::close(core::Instant now) {
   std::vector<uint32_t> ssrcs{own_ssrc_};
   if (audio_stream_) ssrcs.push_back(audio_stream_->ssrc());
@@ -487,7 +492,7 @@ BotSnapshot BotPeer::snapshot() const {
   BotSnapshot s = counters_;
   s.transport = transport_.state();
   s.refused_in += transport_.counters().dropped_in;
-  s.active_layers = video_ ? video_->active_layers() : 0;
+  s.active_layers = video_ ? video_->sent_layers() : 0;
   s.round_trip = round_trip_;
   for (const auto& slot : slots_) s.slots.push_back(slot->snapshot());
   return s;

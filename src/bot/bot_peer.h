@@ -94,6 +94,8 @@ class BotPeer {
   void restart_ice(core::Instant now) { transport_.restart_ice(now); }
   void set_microphone(bool on) { microphone_on_ = on; }
   void set_camera(core::Instant now, bool on);
+  /// Which layers of the camera somebody watches, as bits.
+  void set_camera_demand(uint32_t layers);
   /// Says BYE and close_notify; poll_transmit once more.
   void close(core::Instant now);
   BotSnapshot snapshot() const;

@@ -67,6 +67,12 @@ TEST(VideoSource, begins_each_returning_layer_with_a_key_frame) {
   EXPECT_TRUE(is_key(1, 2));
   source.request_key_frame(0);
   EXPECT_TRUE(is_key(0, 3));
+  source.set_demand(1);
+  EXPECT_TRUE(source.is_sent(0) && !source.is_sent(1));
+  source.set_demand(3);
+  EXPECT_EQ(source.sent_layers(), 2u);
+  EXPECT_FALSE(is_key(0, 4));
+  EXPECT_TRUE(is_key(1, 4));
 }
 
 class ParticipantTest : public testing::Test {

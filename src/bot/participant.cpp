@@ -64,6 +64,7 @@ void Participant::handle_message(core::Instant now, const v1::ServerMessage& mes
     case v1::ServerMessage::kState: return handle_state(message.state());
     case v1::ServerMessage::kChange: return handle_change(message.change());
     case v1::ServerMessage::kPeerChanged: return handle_peer_changed(now, message.peer_changed());
+    case v1::ServerMessage::kSourceDemand: return handle_source_demand(message.source_demand());
     case v1::ServerMessage::kLeft: report(LeftReport{message.left().reason()}); return finish(now);
     case v1::ServerMessage::kCommandDone:
       if (phase_ == Phase::Leaving) finish(now);
@@ -168,6 +169,10 @@ void Participant::handle_refused(core::Instant now, const v1::Refused& refused) 
 
 void Participant::handle_peer_changed(core::Instant now, const v1::PeerChanged& changed) {
   if (changed.please_reconnect() && phase_ != Phase::Leaving) make_peer(now);
+}
+
+void Participant::handle_source_demand(const v1::SourceDemand& demand) {
+  if (peer_ && demand.kind() == v1::SOURCE_KIND_CAMERA) peer_->set_camera_demand(demand.layers());
 }
 
 // --- conference ---

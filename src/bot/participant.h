@@ -96,6 +96,7 @@ class Participant {
   void handle_state(const v1::State& state);
   void handle_change(const v1::Change& change);
   void handle_peer_changed(core::Instant now, const v1::PeerChanged& changed);
+  void handle_source_demand(const v1::SourceDemand& demand);
   void make_peer(core::Instant now);
   void finish(core::Instant now);
   void send_offer(bool new_peer);

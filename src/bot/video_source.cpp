@@ -28,6 +28,18 @@ void VideoSource::set_active_layers(size_t count) {
   active_ = count;
 }
 
+void VideoSource::set_demand(uint32_t layers) {
+  for (size_t i = 0; i < layers_.size(); ++i)
+    if ((layers & ~demand_) >> i & 1) layers_[i].wants_key_frame = true;
+  demand_ = layers;
+}
+
+size_t VideoSource::sent_layers() const {
+  size_t count = 0;
+  for (size_t i = 0; i < layers_.size(); ++i) count += is_sent(i);
+  return count;
+}
+
 std::vector<core::Buffer> VideoSource::make_frame(size_t layer, const Moment& moment) {
   Layer& l = layers_[layer];
   if (!l.encoder) return {};

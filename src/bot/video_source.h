@@ -38,7 +38,10 @@ class VideoSource {
   void request_key_frame(size_t layer);
   /// Layers from this one up rest; when they come back they begin with a key frame.
   void set_active_layers(size_t count);
-  size_t active_layers() const { return active_; }
+  /// Bits of layers that somebody watches; the others rest likewise. All, before the first call.
+  void set_demand(uint32_t layers);
+  bool is_sent(size_t layer) const { return layer < active_ && (demand_ >> layer & 1) != 0; }
+  size_t sent_layers() const;
   core::Bitrate bitrate_of(size_t layer) const { return config_.layers[layer].bitrate; }
 
   struct Moment {
@@ -62,6 +65,7 @@ class VideoSource {
   media::TestPicturePainter painter_;
   std::vector<Layer> layers_;
   size_t active_;
+  uint32_t demand_ = UINT32_MAX;
   uint64_t key_frames_ = 0;
 };
 

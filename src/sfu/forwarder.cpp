@@ -6,12 +6,6 @@
 #include "sfu/forwarder_parts.h"
 
 namespace huitang::sfu {
-namespace {
-
-// A layer that nobody has watched for so long is reported as not wanted.
-constexpr core::Duration kUnwantedAfter = core::Duration::seconds(2);
-
-}  // namespace
 
 Forwarder::Forwarder(const ForwarderConfig& config, rtp::NtpClock clock, PacketSlab& slab,
                      core::Random& random)
@@ -132,6 +126,7 @@ void Forwarder::set_receiver_ready(core::Instant now, ReceiverIndex index, bool 
   if (receiver == nullptr || receiver->is_ready == ready) return;
   receiver->is_ready = ready;
   p.director.reconsider_receiver(now, *receiver);
+  p.demand.hurry();
   p.t.mark_audio_stale(index);
   p.settle(now);
 }
@@ -204,6 +199,7 @@ SourceHandle Forwarder::bind_source(core::Instant now, const SourceBinding& bind
   source.owner_clock = &owner.clock;
   t.source_by_number.emplace(binding.number, index);
   p.mixer.add_source(now, index);
+  p.demand.add_source(now, source);
   p.director.reconsider_source(now, index);
   p.director.reconsider_group(now, binding.group);
   p.wake(now);
@@ -229,6 +225,7 @@ void Forwarder::Parts::change_source(core::Instant now, SourceIndex index, const
   if (before.forwarded != binding.forwarded) {
     mixer.handle_source_change(now, index);
     director.reconsider_source(now, index);
+    demand.hurry();
   }
   director.reconsider_group(now, source.binding.group);
 }
@@ -282,6 +279,7 @@ bool Forwarder::set_view(core::Instant now, PeerId peer, std::span<const SlotVie
   const auto index = find_receiver(peer);
   if (!index) return false;
   parts_->director.set_view(now, *parts_->t.find(*index), slots);
+  parts_->demand.hurry();
   parts_->settle(now);
   return true;
 }
@@ -290,6 +288,7 @@ void Forwarder::set_video_service(core::Instant now, VideoService service) {
   if (parts_->t.video_service == service) return;
   parts_->t.video_service = service;
   parts_->director.reconsider_all(now);
+  parts_->demand.hurry();
   parts_->settle(now);
 }
 
@@ -351,19 +350,10 @@ void Forwarder::Parts::tick(core::Instant now) {
   for (const GroupId g : speaker_changed) director.reconsider_group(now, g);
   for (SourceIndex i = 0; i < t.sources.size(); ++i) {
     if (t.sources[i] == nullptr || is_audio(t.sources[i]->binding.kind)) continue;
-    for (uint8_t l = 0; l < kMaxLayers; ++l) review_layer(now, {i, l});
+    for (uint8_t l = 0; l < kMaxLayers; ++l) switchboard.poll_key_frame(now, {i, l});
   }
-}
-
-void Forwarder::Parts::review_layer(core::Instant now, LayerRef ref) {
-  switchboard.poll_key_frame(now, ref);
-  SourceLayer& layer = t.layer(ref);
-  const bool is_watched = !layer.forwarding.empty() || !layer.waiting.empty();
-  if (is_watched) layer.demanded_last = now;
-  const bool is_wanted = is_watched || (layer.is_demanded && now - layer.demanded_last < kUnwantedAfter);
-  if (is_wanted == layer.is_demanded) return;
-  layer.is_demanded = is_wanted;
-  t.request(LayerDemand{t.sources[ref.source]->binding.number, ref.layer, is_wanted});
+  if (!speaker_changed.empty()) demand.hurry();
+  demand.handle_timeout(now);
 }
 
 std::optional<core::Instant> Forwarder::deadline() const {
@@ -390,6 +380,7 @@ ForwarderSizes Forwarder::sizes() const {
           .slots = t.slots.size() - t.free_slots.size(),
           .groups = t.group_by_id.size(),
           .history = t.history.size(),
+          .resting = parts_->demand.resting(),
           .tables = t.sources.size() + t.receivers.size() + t.slots.size() + t.groups.size()};
 }
 
@@ -405,7 +396,8 @@ std::vector<SourceSnapshot> Forwarder::snapshot_sources() const {
                      layer.packets,
                      layer.bytes,
                      static_cast<uint32_t>(layer.forwarding.size()),
-                     static_cast<uint32_t>(layer.waiting.size())};
+                     static_cast<uint32_t>(layer.waiting.size()),
+                     (source->told_demand.value_or(0xff) >> l & 1) != 0};
     }
     all.push_back(s);
   }

@@ -78,6 +78,7 @@ struct SourceSnapshot {
     uint64_t bytes = 0;
     uint32_t forwarded_to = 0;
     uint32_t waiting = 0;  ///< slots that wait for a key frame here
+    bool demanded = true;  ///< as its sender was told
   };
   std::array<Layer, kMaxLayers> layers{};
 };
@@ -98,6 +99,7 @@ struct ForwarderSizes {
   size_t slots = 0;
   size_t groups = 0;
   size_t history = 0;  ///< packets kept for retransmission
+  size_t resting = 0;  ///< layers that nobody watches: their senders were asked to pause them
   size_t tables = 0;   ///< places in all tables, free ones too: follows the most there ever was at once
 };
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "sfu/demand_desk.h"
 #include "sfu/media_ingest.h"
 #include "sfu/repair_desk.h"
 #include "sfu/reporter.h"
@@ -21,6 +22,7 @@ struct Forwarder::Parts {
         director(t, switchboard),
         mixer(t, switchboard),
         ingest(t, switchboard, director, mixer),
+        demand(t, director),
         repair(t, switchboard),
         reporter(t) {}
 
@@ -44,7 +46,6 @@ struct Forwarder::Parts {
   void change_source(core::Instant now, SourceIndex index, const SourceBinding& binding);
   SourceIndex free_source_index();
   void tick(core::Instant now);
-  void review_layer(core::Instant now, LayerRef ref);
 
   // Handing over (forwarder_state.cpp).
   bool is_new() const;
@@ -62,6 +63,7 @@ struct Forwarder::Parts {
   VideoDirector director;
   AudioMixer mixer;
   MediaIngest ingest;
+  DemandDesk demand;
   RepairDesk repair;
   Reporter reporter;
   std::optional<core::Instant> next_tick;

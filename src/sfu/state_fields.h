@@ -91,6 +91,7 @@ void visit_fields(auto& v, MaybeConst<SourceBinding> auto& s) {
   v(3, s.kind);
   v(4, s.group);
   v(5, s.forwarded);
+  v(6, s.layers);
 }
 
 void visit_fields(auto& v, MaybeConst<SourceState> auto& s) {

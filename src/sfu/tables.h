@@ -116,12 +116,16 @@ struct Source {
 
   SourceBinding binding;
   std::array<SourceLayer, kMaxLayers> layers;
-  uint8_t layer_count = 1;     ///< highest seen + 1
-  uint8_t flowing_layers = 0;  ///< bits
-  uint32_t group = kNone;      ///< index
-  uint32_t member = kNone;     ///< microphones: position in the group's TalkerSelector
+  uint8_t layer_count = 1;             ///< highest seen + 1
+  uint8_t flowing_layers = 0;          ///< bits
+  std::optional<uint8_t> told_demand;  ///< the last LayerDemand
+  uint32_t group = kNone;              ///< index
+  uint32_t member = kNone;             ///< microphones: position in the group's TalkerSelector
   OwnerClock* owner_clock = nullptr;
   LastFrame last_frame;
+
+  /// Layers that it has or may have.
+  size_t known_layers() const { return std::min(kMaxLayers, std::max<size_t>(binding.layers, layer_count)); }
 };
 
 struct Slot {
@@ -260,7 +264,12 @@ struct Tables {
     return {slot.view.width, slot.view.height};
   }
   void request(const Request& r) { counters.requests_dropped += !requests.push(r); }
-  void tell(const Event& e) { counters.events_dropped += !events.push(e); }
+  /// False: there was no room.
+  bool tell(const Event& e) {
+    const bool has_room = events.push(e);
+    counters.events_dropped += !has_room;
+    return has_room;
+  }
 };
 
 }  // namespace huitang::sfu

@@ -82,6 +82,7 @@ struct SourceBinding {
   SourceKind kind = SourceKind::Microphone;
   GroupId group;
   bool forwarded = true;  ///< false: nothing of it leaves, from the next packet on
+  uint8_t layers = 1;     ///< simulcast layers as negotiated
   friend bool operator==(const SourceBinding&, const SourceBinding&) = default;
 };
 
@@ -177,13 +178,7 @@ struct UpstreamNack {
   uint8_t count = 0;
   std::array<uint16_t, kMaxNumbers> numbers{};
 };
-/// Somebody watches this layer (or no one any more); for pausing at the sender.
-struct LayerDemand {
-  SourceNumber source;
-  uint8_t layer = 0;
-  bool wanted = false;
-};
-using Request = std::variant<KeyFrameRequest, UpstreamNack, LayerDemand>;
+using Request = std::variant<KeyFrameRequest, UpstreamNack>;
 
 /// Who is let through, loudest first, and the active speaker (number 0: nobody yet).
 struct GroupSpeakers {
@@ -207,7 +202,14 @@ struct SlotPaused {
   uint16_t index = 0;
   SourceNumber source;  ///< 0: no longer
 };
-using Event = std::variant<GroupSpeakers, SourceFlow, SlotPaused>;
+/// What the owner of a picture source should send of it from now on; the rest nobody watches (demand_desk.h).
+struct LayerDemand {
+  SourceNumber source;
+  PeerId owner;
+  SourceKind kind = SourceKind::Camera;
+  uint8_t layers = 0;  ///< bit per layer
+};
+using Event = std::variant<GroupSpeakers, SourceFlow, SlotPaused, LayerDemand>;
 
 /// The pictures of one receiver in bits per second: for the probing of its bandwidth estimator. What RTX and
 /// sound take is not in it.

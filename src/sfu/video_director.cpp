@@ -209,6 +209,17 @@ uint8_t VideoDirector::choose_layer(const Slot& slot) const {
   return select_layer(facts, t_.shown_size(slot), current);
 }
 
+std::optional<uint8_t> VideoDirector::best_layer(const Slot& slot) const {
+  if (slot.target == kNone || t_.is_paused_by_load(slot)) return std::nullopt;
+  const Source& source = *t_.sources[slot.target];
+  std::array<LayerFacts, kMaxLayers> facts;
+  for (size_t i = 0; i < kMaxLayers; ++i)
+    facts[i] = {i < source.known_layers(), source.layers[i].width, source.layers[i].height};
+  std::optional<uint8_t> current;
+  if (slot.current.source == slot.target) current = slot.current.layer;
+  return select_layer(facts, t_.shown_size(slot), current);
+}
+
 void VideoDirector::handle_timeout(core::Instant now) {
   std::erase_if(holding_, [&](SlotId id) {
     Slot& slot = t_.slots[id];

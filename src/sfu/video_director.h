@@ -38,6 +38,9 @@ class VideoDirector {
   /// The group's speaker or cameras changed.
   void reconsider_group(core::Instant now, GroupId group);
   void handle_timeout(core::Instant now);
+  /// The layer that the slot would show if its source sent all that it has and its receiver could take it; none
+  /// for a slot that shows nothing.
+  std::optional<uint8_t> best_layer(const Slot& slot) const;
 
   // Handing over (state.h): what the slot is to show.
   void export_view(const Slot& slot, SlotState& state) const;

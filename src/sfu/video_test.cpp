@@ -337,24 +337,6 @@ TEST_F(VideoTest, a_sender_that_starts_over_is_taken_up_with_a_key_frame) {
   EXPECT_EQ(after[0].sequence, before[2].sequence + 1);
 }
 
-TEST_F(VideoTest, tells_which_layers_are_wanted) {
-  view({show(0, 11)});
-  node.advance(Duration::millis(100));
-  const auto demands = [&] {
-    std::vector<bool> d;
-    for (const Request& r : node.requests) {
-      if (const auto* l = std::get_if<LayerDemand>(&r)) d.push_back(l->wanted);
-    }
-    return d;
-  };
-  EXPECT_EQ(demands(), (std::vector<bool>{true}));
-  view({});
-  node.advance(Duration::seconds(1));
-  EXPECT_EQ(demands(), (std::vector<bool>{true}));
-  node.advance(Duration::seconds(2));
-  EXPECT_EQ(demands(), (std::vector<bool>{true, false}));
-}
-
 TEST_F(VideoTest, growth_keeps_streams_that_play) {
   view({show(0, 11)});
   const auto before = send(layer_a, a, true);

@@ -135,6 +135,7 @@ void ControlServer::dispatch(Connection& connection, const v1::MediaMessage& mes
     case v1::MediaMessage::kSourceFlow:
     case v1::MediaMessage::kSlotPaused:
     case v1::MediaMessage::kHealth:
+    case v1::MediaMessage::kLayerDemand:
     case v1::MediaMessage::kPeerLog:
     case v1::MediaMessage::BODY_NOT_SET:
       return reply_error(to, v1::REFUSAL_CODE_BAD_REQUEST, "this node does not take this message");
@@ -262,7 +263,10 @@ void ControlServer::on_bind_source(ReplyTo to, const v1::BindSource& request) {
   const auto group = groups_.try_emplace(request.group(), Group{.worker = worker}).first;
   if (group->second.worker != worker)
     return reply_error(to, v1::REFUSAL_CODE_CONFLICT, "the peer is on another worker than its group");
-  sources_[request.source()] = {worker, request};
+  SourceRow& row = sources_[request.source()];
+  if (row.last.peer() != request.peer()) row.demand.reset();
+  row.worker = worker;
+  row.last = request;
   on_worker(
       worker,
       [request, use = *use](core::Instant now, Worker& w) {
@@ -349,7 +353,10 @@ void ControlServer::on_set_peer_view(ReplyTo to, const v1::SetPeerView& request)
 void ControlServer::on_get_snapshot(ReplyTo to, bool detailed) {
   auto snapshot = std::make_shared<v1::MediaMessage>();
   v1::Snapshot& body = *snapshot->mutable_snapshot();
-  for (const auto& [number, row] : sources_) *body.add_sources() = row.last;
+  for (const auto& [number, row] : sources_) {
+    *body.add_sources() = row.last;
+    if (row.demand) *body.add_demands() = *row.demand;
+  }
   for (const auto& [id, group] : groups_)
     if (group.last.group() != 0) *body.add_groups() = group.last;
   if (detailed) {
@@ -405,6 +412,10 @@ void ControlServer::handle_worker_event(const Event& event) {
     return send_health();
   }
   const v1::MediaMessage message = event_to(event);
+  if (message.has_layer_demand()) {
+    const auto row = sources_.find(message.layer_demand().source());
+    if (row != sources_.end()) row->second.demand = message.layer_demand();
+  }
   if (message.has_slot_paused()) note_paused(message.slot_paused());
   broadcast(message);
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -102,6 +103,7 @@ class ControlServer {
   struct SourceRow {
     uint32_t worker = 0;
     v1::BindSource last;
+    std::optional<v1::LayerDemand> demand = {};  ///< the last event
   };
 
   ControlServer(net::EventLoop& loop, std::vector<std::unique_ptr<WorkerThread>>& workers,

@@ -143,12 +143,13 @@ class MediaNode : public ::testing::Test {
     return c;
   }
 
-  v1::MediaMessage bind(OnlineClient& c, uint32_t source, uint64_t group) {
+  v1::MediaMessage bind(OnlineClient& c, uint32_t source, uint64_t group,
+                        v1::LineUse use = v1::LINE_USE_MICROPHONE) {
     v1::MediaMessage message;
     v1::BindSource& b = *message.mutable_bind_source();
     b.set_peer(c.client.id().value());
     b.set_source(source);
-    b.set_use(v1::LINE_USE_MICROPHONE);
+    b.set_use(use);
     b.set_group(group);
     b.set_forwarded(true);
     return call(message);
@@ -208,6 +209,25 @@ TEST_F(MediaNode, sound_of_one_reaches_another_through_real_sockets_and_threads)
   EXPECT_EQ(answer.snapshot().sources_size(), 1);
   EXPECT_EQ(answer.snapshot().groups_size(), 1);
   EXPECT_EQ(answer.snapshot().peers(0).srtp_profile(), "SRTP_AEAD_AES_128_GCM");
+}
+
+TEST_F(MediaNode, what_is_watched_of_a_camera_is_told_and_stands_in_the_snapshot) {
+  hello();
+  OnlineClient& owner = add_client(1);
+  EXPECT_TRUE(bind(owner, 43, 1, v1::LINE_USE_CAMERA).has_done());
+  EXPECT_TRUE(run_until([this] {
+    return std::any_of(inbox_.begin(), inbox_.end(), [](const v1::MediaMessage& m) {
+      return m.has_layer_demand() && m.layer_demand().source() == 43 && m.layer_demand().peer() == 1 &&
+             m.layer_demand().use() == v1::LINE_USE_CAMERA && m.layer_demand().layers() == 7;
+    });
+  })) << "a new camera of three layers sends all of them at first";
+  v1::MediaMessage ask;
+  ask.mutable_get_snapshot();
+  const v1::MediaMessage answer = call(ask);
+  ASSERT_EQ(answer.snapshot().demands_size(), 1);
+  EXPECT_EQ(answer.snapshot().demands(0).source(), 43u);
+  EXPECT_TRUE(bind(owner, 43, 1, v1::LINE_USE_CAMERA).has_done());
+  EXPECT_EQ(call(ask).snapshot().demands_size(), 1) << "a repeated binding forgets nothing";
 }
 
 TEST_F(MediaNode, groups_are_spread_over_workers_and_a_peer_on_the_wrong_one_is_a_conflict) {

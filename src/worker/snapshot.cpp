@@ -41,6 +41,7 @@ void fill_source(v1::SnapshotSource& out, uint32_t worker, const sfu::SourceSnap
     row.set_bytes(layer.bytes);
     row.set_forwarded_to(layer.forwarded_to);
     row.set_waiting(layer.waiting);
+    row.set_resting(!layer.demanded);
   }
 }
 

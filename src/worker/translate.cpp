@@ -60,6 +60,14 @@ void to_message(v1::MediaMessage& out, const sfu::SlotPaused& event) {
   slot.set_source(event.source.value());
 }
 
+void to_message(v1::MediaMessage& out, const sfu::LayerDemand& event) {
+  v1::LayerDemand& demand = *out.mutable_layer_demand();
+  demand.set_source(event.source.value());
+  demand.set_peer(event.owner.value());
+  demand.set_use(event.kind == sfu::SourceKind::Screen ? v1::LINE_USE_SCREEN : v1::LINE_USE_CAMERA);
+  demand.set_layers(event.layers);
+}
+
 }  // namespace
 
 std::optional<peer::LineUse> line_use_from(v1::LineUse use) {
@@ -178,6 +186,7 @@ void add_figures(v1::NodeHealth& out, uint32_t worker, const WorkerFigures& f) {
   add("live_receivers", f.live.media.receivers);
   add("live_slots", f.live.media.slots);
   add("live_groups", f.live.media.groups);
+  add("live_resting_layers", f.live.media.resting);
   add("live_history_packets", f.live.media.history);
   add("live_packet_buffers", f.live.packet_buffers);
   add("media_in", f.forwarder.packets_in);

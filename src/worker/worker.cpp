@@ -172,8 +172,12 @@ core::Result<void, CommandError> Worker::bind_source(core::Instant now, peer::Pe
   InboundLine& inbound = entry->lines[static_cast<size_t>(line - sources.begin())];
   if (inbound.source.is_valid() && inbound.source.number != number) unbind_source(now, inbound.source.number);
   if (PeerEntry* owner = find_owner(number); owner != nullptr && owner != entry) unbind_source(now, number);
-  inbound.source = forwarder_.bind_source(
-      now, {.number = number, .owner = to_sfu(id), .kind = *kind, .group = group, .forwarded = forwarded});
+  inbound.source = forwarder_.bind_source(now, {.number = number,
+                                                .owner = to_sfu(id),
+                                                .kind = *kind,
+                                                .group = group,
+                                                .forwarded = forwarded,
+                                                .layers = static_cast<uint8_t>(line->layer_count())});
   if (!inbound.source.is_valid())
     return core::err(CommandError{CommandErrorCode::Full, "no room for the source"});
   owners_[number] = entry;

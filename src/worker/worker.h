@@ -77,7 +77,8 @@ struct LoadChanged {
   LoadLevel level;
   double share;  ///< of one core
 };
-using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, sfu::SlotPaused, LoadChanged>;
+using Event = std::variant<PeerStateEvent, sfu::GroupSpeakers, sfu::SourceFlow, sfu::SlotPaused,
+                           sfu::LayerDemand, LoadChanged>;
 
 /// What one peer is shown.
 struct PeerSlots {

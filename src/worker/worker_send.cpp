@@ -129,7 +129,6 @@ void Worker::send_requests(core::Instant now) {
       writer.add_nack(owner->peer->feedback_ssrc(), ssrc, std::span(nack->numbers).first(nack->count));
       send_rtcp(*owner, writer.written());
     }
-    // LayerDemand: pausing at the sender needs signaling to the client, which does not exist yet.
   }
 }
 
