@@ -313,6 +313,18 @@
     return sum;
   }
 
+  /** What the camera has sent so far, by layer: bytes and frames. */
+  async function sentLayers() {
+    const layers = {};
+    for (const peer of peers) {
+      if (peer.connectionState === 'closed') continue;
+      for (const report of (await peer.getStats()).values())
+        if (report.type === 'outbound-rtp' && report.kind === 'video' && report.rid)
+          layers[report.rid] = { bytes: report.bytesSent ?? 0, frames: report.framesEncoded ?? report.framesSent ?? 0 };
+    }
+    return layers;
+  }
+
   function tiles() {
     return [...document.querySelectorAll('[data-testid="tile"]')].map((element) => {
       const video = element.querySelector('video');
@@ -521,6 +533,7 @@
     hearFor,
     tiles,
     soundFigures,
+    sentLayers,
     record() {
       e2e.recorder = new Recorder();
     },

@@ -1,4 +1,4 @@
-import { LineUse, PeerState as WirePeerState, RefusalCode } from '@huitang/protocol';
+import { LineUse, PeerState as WirePeerState, RefusalCode, SourceKind } from '@huitang/protocol';
 import { describe, expect, it } from 'vitest';
 import { ConferenceClient, type ClientEvent } from './conference_client';
 import type { Command, JoinIntent } from './domain';
@@ -737,5 +737,60 @@ describe('MediaPeer recovery', () => {
       await world.clock.advance(100);
     }
     expect(socket.all('offer').length).toBeLessThan(5);
+  });
+});
+
+describe('layers that nobody watches', () => {
+  const activeLayers = (world: World) => world.peer.transceivers[1]?.sender.encodings.map((encoding) => encoding.active ?? true);
+  const demand = (socket: FakeSocket, layers: number) => socket.tell({ case: 'sourceDemand', value: { kind: SourceKind.CAMERA, layers } });
+
+  it('are not sent, and are again when they are watched', async () => {
+    const { world, socket } = await joined();
+    expect(activeLayers(world)).toEqual([true, true, true]);
+    demand(socket, 0b001);
+    await settle();
+    expect(activeLayers(world)).toEqual([true, false, false]);
+    demand(socket, 0b101);
+    await settle();
+    expect(activeLayers(world)).toEqual([true, false, true]);
+    expect(world.peer.transceivers[2]?.sender.changes).toBe(0);
+  });
+
+  it('follow the last word when one comes while the one before is being applied', async () => {
+    const { world, socket } = await joined();
+    demand(socket, 0b001);
+    demand(socket, 0b111);
+    demand(socket, 0b011);
+    await settle();
+    expect(activeLayers(world)).toEqual([true, true, false]);
+  });
+
+  it('are tried again with the next word when a browser refuses', async () => {
+    const { world, socket } = await joined();
+    const sender = world.peer.transceivers[1]?.sender;
+    if (sender) sender.refusals = 1;
+    demand(socket, 0b001);
+    await settle();
+    expect(activeLayers(world)).toEqual([true, true, true]);
+    demand(socket, 0b011);
+    await settle();
+    expect(activeLayers(world)).toEqual([true, true, false]);
+  });
+
+  it('change nothing when told what is so already', async () => {
+    const { world, socket } = await joined();
+    demand(socket, 0b111);
+    await settle();
+    expect(world.peer.transceivers[1]?.sender.changes).toBe(0);
+  });
+
+  it('are all sent by a new PeerConnection until it is told', async () => {
+    const { world, socket } = await joined();
+    demand(socket, 0b001);
+    await settle();
+    socket.tell({ case: 'peerChanged', value: { state: WirePeerState.FAILED, pleaseReconnect: true } });
+    await settle();
+    expect(world.peers).toHaveLength(2);
+    expect(activeLayers(world)).toEqual([true, true, true]);
   });
 });

@@ -15,7 +15,7 @@ import { MediaWatch } from './media_watch';
 import { MediaPeer, type OfferOutcome, type PeerOffer, type PeerState, type SlotReceivers } from './media_peer';
 import { Replica, type ReplicaSnapshot } from './replica';
 import { SignalingLink, type LinkConfig, type LinkState, type Reply, type ServerBody } from './signaling_link';
-import { refusalName, toChange, toLeaveReason, toPausedPictures, toRefusal, toWholeState, toWireOp, toWireView } from './translate';
+import { refusalName, toChange, toLeaveReason, toPausedPictures, toRefusal, toSourceKind, toWholeState, toWireOp, toWireView } from './translate';
 import { ViewSender } from './view_sender';
 
 /** How long a leaving client waits for the answer before it closes the socket. */
@@ -287,6 +287,11 @@ export class ConferenceClient {
       case 'peerChanged':
         this.handlePeerChanged(body.value);
         return;
+      case 'sourceDemand': {
+        const kind = toSourceKind(body.value.kind);
+        if (kind !== undefined) this.peer.setDemand(kind, body.value.layers);
+        return;
+      }
       case 'speakers':
         this.emit({ kind: 'speakers', speakers: { sources: body.value.sources, active: body.value.active } });
         return;

@@ -104,6 +104,9 @@ export class MediaPeer {
   private mustFlow = false;
   private readonly wanted = new Map<SourceKind, MediaStreamTrack | null>();
   private readonly replacing = new Set<Line>();
+  /** Bits of layers that somebody watches, as told for this PeerConnection. */
+  private readonly demands = new Map<SourceKind, number>();
+  private readonly demanding = new Set<Line>();
 
   constructor(
     private readonly env: Environment,
@@ -187,6 +190,12 @@ export class MediaPeer {
     void this.applyTrack(kind);
   }
 
+  /** The node says which layers of an own picture are watched: the others are not sent. */
+  setDemand(kind: SourceKind, layers: number): void {
+    this.demands.set(kind, layers);
+    void this.applyDemand(kind);
+  }
+
   async stats(): Promise<RTCStatsReport | undefined> {
     return this.connection?.getStats();
   }
@@ -218,6 +227,26 @@ export class MediaPeer {
     } finally {
       this.replacing.delete(line);
     }
+  }
+
+  private async applyDemand(kind: SourceKind): Promise<void> {
+    const line = this.lines.find((candidate) => candidate.plan.use === SOURCE_USE[kind]);
+    if (line === undefined || this.demanding.has(line)) return;
+    this.demanding.add(line);
+    const { sender } = line.transceiver;
+    let applied: number | undefined;
+    for (let layers = this.demands.get(kind); layers !== undefined && layers !== applied; layers = this.demands.get(kind)) {
+      applied = layers;
+      try {
+        // What was read must be written back before anything else happens to the sender: no await in between.
+        const parameters = sender.getParameters();
+        if (demandEncodings(parameters.encodings, layers)) await sender.setParameters(parameters);
+      } catch {
+        // The connection was closed meanwhile (its successor sends everything until it is told), or this browser
+        // would not now: the next word is tried again.
+      }
+    }
+    this.demanding.delete(line);
   }
 
   private negotiate(what: 'first' | 'restart'): void {
@@ -395,6 +424,8 @@ export class MediaPeer {
     this.connection = undefined;
     this.lines = [];
     this.replacing.clear();
+    this.demands.clear();
+    this.demanding.clear();
   }
 
   private stopTimer(): void {
@@ -407,4 +438,15 @@ export class MediaPeer {
     this.state_ = state;
     this.listener.peerChanged(state);
   }
+}
+
+/** Switches encodings (lowest first) on and off; whether that changed any. */
+function demandEncodings(encodings: readonly RTCRtpEncodingParameters[], layers: number): boolean {
+  let changed = false;
+  encodings.forEach((encoding, layer) => {
+    const active = ((layers >> layer) & 1) === 1;
+    changed ||= (encoding.active ?? true) !== active;
+    encoding.active = active;
+  });
+  return changed;
 }

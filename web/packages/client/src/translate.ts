@@ -62,7 +62,7 @@ export function toLeaveReason(reason: wire.LeaveReason): domain.LeaveReason {
   }
 }
 
-function toSourceKind(kind: wire.SourceKind): domain.SourceKind | undefined {
+export function toSourceKind(kind: wire.SourceKind): domain.SourceKind | undefined {
   switch (kind) {
     case wire.SourceKind.MICROPHONE:
       return 'microphone';

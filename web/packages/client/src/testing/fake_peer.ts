@@ -4,6 +4,26 @@
 class FakeSender {
   track: MediaStreamTrack | null = null;
   readonly replaced: (MediaStreamTrack | null)[] = [];
+  encodings: readonly RTCRtpEncodingParameters[];
+  /** How often setParameters was called. */
+  changes = 0;
+  /** So many calls of setParameters fail. */
+  refusals = 0;
+
+  constructor(encodings: readonly RTCRtpEncodingParameters[]) {
+    this.encodings = encodings;
+  }
+
+  getParameters(): { encodings: RTCRtpEncodingParameters[] } {
+    return { encodings: this.encodings.map((encoding) => ({ ...encoding })) };
+  }
+
+  setParameters(parameters: { encodings: RTCRtpEncodingParameters[] }): Promise<void> {
+    this.changes++;
+    if (this.refusals-- > 0) return Promise.reject(new Error('not now'));
+    this.encodings = parameters.encodings;
+    return Promise.resolve();
+  }
 
   replaceTrack(track: MediaStreamTrack | null): Promise<void> {
     this.replaced.push(track);
@@ -15,7 +35,7 @@ class FakeSender {
 
 export class FakeTransceiver {
   mid: string | null = null;
-  readonly sender = new FakeSender();
+  readonly sender: FakeSender;
   /** When its newest packet was played; the test sets it. */
   played = 0;
   readonly receiver: { readonly track: { readonly id: string }; readonly getSynchronizationSources: () => { readonly timestamp: number }[] };
@@ -27,6 +47,7 @@ export class FakeTransceiver {
     id: string,
   ) {
     this.receiver = { track: { id }, getSynchronizationSources: () => (this.played === 0 ? [] : [{ timestamp: this.played }]) };
+    this.sender = new FakeSender(init.sendEncodings ?? []);
   }
 
   setCodecPreferences(codecs: readonly { readonly mimeType: string }[]): void {
