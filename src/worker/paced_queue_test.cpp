@@ -136,7 +136,9 @@ TEST_F(PacedQueueTest, each_stream_keeps_its_order_and_retransmissions_go_before
   std::map<uint32_t, int64_t> last;
   std::map<uint32_t, Instant> at;
   for (const Sent& s : sent_) {
-    if (last.contains(s.ssrc)) EXPECT_GT(s.sequence, last[s.ssrc]);
+    if (last.contains(s.ssrc)) {
+      EXPECT_GT(s.sequence, last[s.ssrc]);
+    }
     last[s.ssrc] = s.sequence;
     at[s.ssrc] = s.at;
   }
