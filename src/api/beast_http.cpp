@@ -89,7 +89,8 @@ bool is_socket_path(std::string_view target) {
   constexpr std::string_view kPath = "/ws";
   constexpr size_t kLongest = kPath.size() + 1 + 10;
   if (target == kPath) return true;
-  if (!target.starts_with("/ws/") || target.size() == kPath.size() + 1 || target.size() > kLongest) return false;
+  if (!target.starts_with("/ws/") || target.size() == kPath.size() + 1 || target.size() > kLongest)
+    return false;
   return std::ranges::all_of(target.substr(kPath.size() + 1), [](char c) { return c >= '0' && c <= '9'; });
 }
 
