@@ -94,8 +94,8 @@ void AllocationDesk::lift(Receiver& receiver) {
 void AllocationDesk::tell_pause(const Receiver& receiver, Slot& slot, bool is_paused) {
   const SourceNumber number = is_paused ? t_.sources[slot.target]->binding.number : SourceNumber();
   if (slot.paused_source == number) return;
-  slot.paused_source = number;
-  t_.tell(SlotPaused{receiver.peer, slot.config.use, slot.config.index, number});
+  if (t_.tell(SlotPaused{receiver.peer, slot.config.use, slot.config.index, number}))
+    slot.paused_source = number;
 }
 
 void AllocationDesk::export_allocation(const Slot& slot, SlotState& s) {

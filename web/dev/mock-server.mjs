@@ -20,7 +20,8 @@ const CSP = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; 
 export function startMock({ port = 8788, people = 5, answer = true, chair = true } = {}) {
   const dist = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
   const http = createServer((request, response) => serve(dist, request, response));
-  const sockets = new WebSocketServer({ server: http, path: '/ws', handleProtocols: () => 'huitang.v1' });
+  const sockets = new WebSocketServer({ server: http, handleProtocols: () => 'huitang.v1' });
+  sockets.shouldHandle = (request) => /^\/ws(\/\d+)?$/.test(request.url);
   sockets.on('connection', (socket) => new Session(socket, { people, answer, chair }));
   return new Promise((resolve) => http.listen(port, '127.0.0.1', () => resolve({ port: http.address().port, close: () => (sockets.close(), http.close(), http.closeAllConnections()) })));
 }

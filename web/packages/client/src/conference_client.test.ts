@@ -367,13 +367,28 @@ describe('ConferenceClient across a lost socket', () => {
     expect(world.server.sockets).toHaveLength(3);
   });
 
-  it('leaves it to chance when a server refuses the spare one', async () => {
-    const { world, client } = await joined();
+  it('stays with its socket for a while when a server refuses the spare one, and leaves it to chance then', async () => {
+    const { world, client, socket } = await joined();
     client.networkIsBack();
     await world.clock.advance(DOUBT_MS);
     world.server.socket.handlers.closed();
+    expect([client.status.link, socket.isClosed]).toEqual(['ready', false]);
+    await world.clock.advance(QUICK_REACH_DEADLINE_MS);
     expect(client.status.link).toBe('waiting');
     expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('does not doubt a slow way again and again because everybody has gone quiet', async () => {
+    const { world, client, socket } = await joined();
+    await world.hear(2_000);
+    // Each answer takes a second, and nobody talks.
+    for (let answered = 0, passed = 0; passed < 20; passed++) {
+      const pings = socket.all('ping');
+      await world.clock.advance(1_000);
+      for (; answered < pings.length; answered++) socket.reply(pings[answered], { case: 'pong', value: {} });
+    }
+    expect(world.server.sockets.length, 'with spare ones').toBeLessThanOrEqual(3);
+    expect([client.status.link, client.status.peer, socket.isClosed]).toEqual(['ready', 'connected', false]);
   });
 
   it('asks for a sign of life as soon as nothing arrives any more, and does not hurry when it is away', async () => {

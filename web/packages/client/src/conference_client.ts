@@ -161,7 +161,10 @@ export class ConferenceClient {
 
   /** What cannot be answered must not be asked; and when media does not come either, the way is gone. */
   private handleDoubt(isDoubted: boolean): void {
-    if (!isDoubted) this.peer.handleWayTrusted();
+    if (!isDoubted) {
+      this.watch.forgive();
+      this.peer.handleWayTrusted();
+    }
     this.peer.handleSignaling(!isDoubted);
     if (isDoubted && this.watch.fellSilent) this.peer.handleWayLost();
   }

@@ -30,6 +30,8 @@ export const CONNECT_DEADLINE_MS = 6_000;
 export const ALONE_DEADLINE_MS = 3_000;
 /** Media whose way has healed arrives within this after signaling that healed with it. */
 export const FLOW_GRACE_MS = 250;
+/** After a browser would not switch layers. */
+export const DEMAND_RETRY_MS = 1_000;
 /** After a refused offer, when the refusal names no time itself. */
 export const OFFER_RETRY_MS = 1_500;
 /** ICE restarts in a row before the PeerConnection is thrown away. */
@@ -107,6 +109,7 @@ export class MediaPeer {
   /** Bits of layers that somebody watches, as told for this PeerConnection. */
   private readonly demands = new Map<SourceKind, number>();
   private readonly demanding = new Set<Line>();
+  private readonly demandRetried = new Set<Line>();
 
   constructor(
     private readonly env: Environment,
@@ -241,12 +244,20 @@ export class MediaPeer {
         // What was read must be written back before anything else happens to the sender: no await in between.
         const parameters = sender.getParameters();
         if (demandEncodings(parameters.encodings, layers)) await sender.setParameters(parameters);
+        this.demandRetried.delete(line);
       } catch {
         // The connection was closed meanwhile (its successor sends everything until it is told), or this browser
-        // would not now: the next word is tried again.
+        // would not now: once more, and then again with the next word.
+        this.retryDemand(kind, line);
       }
     }
     this.demanding.delete(line);
+  }
+
+  private retryDemand(kind: SourceKind, line: Line): void {
+    if (this.demandRetried.delete(line)) return;
+    this.demandRetried.add(line);
+    this.env.clock.schedule(DEMAND_RETRY_MS, () => void this.applyDemand(kind));
   }
 
   private negotiate(what: 'first' | 'restart'): void {

@@ -41,6 +41,11 @@ export class MediaWatch {
     return this.fellSilent_;
   }
 
+  /** The silence was nobody's fault: it is no reason for anything any more, until something has come and ended again. */
+  forgive(): void {
+    this.fellSilent_ = false;
+  }
+
   /** Everything of one PeerConnection; whatever was seen of another before is forgotten. */
   start(receivers: readonly RTCRtpReceiver[]): void {
     this.stop();

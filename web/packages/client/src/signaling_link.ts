@@ -31,7 +31,10 @@ export const QUICK_ATTEMPTS = 8;
 export const PING_INTERVAL_MS = 4_000;
 /** A socket that was silent this long after a ping is given up. */
 export const SILENCE_LIMIT_MS = 9_000;
-/** A ping that is unanswered this long after a reason to doubt the socket makes a spare one be tried beside it. */
+/**
+ * A ping that is unanswered this long after a reason to doubt the socket makes a spare one be tried beside it; on a slow
+ * way, three times what a ping took last.
+ */
 export const PROBE_LIMIT_MS = 600;
 /** By chance up to so much longer: what all doubt at once they need not all try at once. */
 export const PROBE_SPREAD_MS = 200;
@@ -70,6 +73,9 @@ export class SignalingLink {
   private state_: LinkState = { kind: 'closed' };
   private socket: Socket | undefined;
   private spare: Socket | undefined;
+  /** The listener was told that there is no sign of life. */
+  private isDoubted = false;
+  private roundTripMs = 0;
   private timer: Cancel | undefined;
   private pinger: Cancel | undefined;
   private readonly outstanding = new Map<number, ReplyHandler>();
@@ -247,7 +253,8 @@ export class SignalingLink {
 
   private askForSign(): void {
     if (this.probe !== undefined) return;
-    this.probe = this.env.clock.schedule(PROBE_LIMIT_MS + this.env.random() * PROBE_SPREAD_MS, () => this.trySpare());
+    const patience = Math.max(PROBE_LIMIT_MS, 3 * this.roundTripMs) + this.env.random() * PROBE_SPREAD_MS;
+    this.probe = this.env.clock.schedule(patience, () => this.trySpare());
     // Other words may have lain in the machine since before it slept.
     this.ping(() => this.trustAgain());
   }
@@ -255,20 +262,23 @@ export class SignalingLink {
   private trustAgain(): void {
     this.probe?.();
     this.probe = undefined;
-    if (this.spare === undefined) return;
-    this.spare.close();
+    if (!this.isDoubted) return;
+    this.isDoubted = false;
+    this.spare?.close();
     this.spare = undefined;
     this.listener.linkDoubted(false);
   }
 
   private trySpare(): void {
-    this.probe = this.env.clock.schedule(this.reachDeadline(), () => this.giveUp());
+    this.probe = this.env.clock.schedule(this.reachDeadline(), () => (this.spare === undefined ? this.lose() : this.giveUp()));
     const spare = this.env.openSocket({
       opened: () => this.changeOver(spare),
       received: (text) => this.handleText(text),
-      closed: () => this.lose(),
+      // A spare one that is turned away says nothing of the other; the deadline decides.
+      closed: () => (this.spare = undefined),
     });
     this.spare = spare;
+    this.isDoubted = true;
     this.listener.linkDoubted(true);
   }
 
@@ -295,7 +305,8 @@ export class SignalingLink {
     this.lastPing = now;
     this.sendWithReply({ case: 'ping', value: { at: BigInt(Math.round(now)) } }, (reply) => {
       if (reply.kind === 'lost') return;
-      this.listener.linkMeasured(this.env.clock.now() - now);
+      this.roundTripMs = this.env.clock.now() - now;
+      this.listener.linkMeasured(this.roundTripMs);
       onPong();
     });
   }
@@ -327,6 +338,7 @@ export class SignalingLink {
     this.socket = undefined;
     this.spare?.close();
     this.spare = undefined;
+    this.isDoubted = false;
   }
 
   private enter(state: LinkState): void {

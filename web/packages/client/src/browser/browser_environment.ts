@@ -11,15 +11,18 @@ const clock: Clock = {
   },
 };
 
-let sockets = 0;
+/** Tabs and reloads share what the browser remembers. */
+let sockets = Math.floor(Math.random() * 1e9);
 
 /**
  * Each has a path of its own: Firefox lets a socket wait whose like, by address and path, has failed before, after some
- * attempts into a dead network for ten seconds and more.
+ * attempts into a dead network for ten seconds and more. Every fourth has the plain one, which is all that a serve of
+ * before this page knows, should it have been taken back.
  */
 function openSocket(handlers: SocketHandlers): Socket {
   const scheme = location.protocol === 'http:' ? 'ws' : 'wss';
-  const socket = new WebSocket(`${scheme}://${location.host}/ws/${++sockets}`, SUBPROTOCOL);
+  const path = ++sockets % 4 === 0 ? '/ws' : `/ws/${sockets}`;
+  const socket = new WebSocket(`${scheme}://${location.host}${path}`, SUBPROTOCOL);
   let isOpen = true;
   socket.onopen = () => isOpen && handlers.opened();
   socket.onmessage = (event: MessageEvent<unknown>) => {
