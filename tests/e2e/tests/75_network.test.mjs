@@ -129,10 +129,12 @@ test('network: cuts of 5 s and 30 s and another address, everyone is back on the
   const { network } = here;
   const cut = { away: () => network.cut(), back: () => network.heal() };
   const short = await interruption(t, here, { ...cut, what: 'a cut of 5 s', seconds: 5 });
-  const long = await interruption(t, here, { ...cut, what: 'a cut of 30 s', seconds: 30, losesControl: true });
   const moved = await interruption(t, here, { what: 'a change of address', away: () => undefined, back: () => network.changeAddress(), seconds: 1, keepsPeer: false });
-  const all = [...short, ...long, ...moved];
-  t.row('R7', `clients: cut 5 s: ${words(short)}; cut 30 s: ${words(long)}; another address: ${words(moved)}; ${all.filter((ms) => ms <= BACK_MS).length} of ${all.length} within 3 s`);
+  const long = await interruption(t, here, { ...cut, what: 'a cut of 30 s', seconds: 30, losesControl: true });
+  // Firefox has sockets of the cut left, which connect when it heals and are dead once the address is another one.
+  const movedAgain = await interruption(t, here, { what: 'a change of address right after that cut', away: () => undefined, back: () => network.changeAddress(), seconds: 1, keepsPeer: false });
+  const all = [...short, ...moved, ...long, ...movedAgain];
+  t.row('R7', `clients: cut 5 s: ${words(short)}; cut 30 s: ${words(long)}; another address: ${words(moved)}; another one seconds after the long cut: ${words(movedAgain)}; ${all.filter((ms) => ms <= BACK_MS).length} of ${all.length} within 3 s`);
 
   // The planted fault: a page that has forgotten its session during the cut comes back as somebody new, and that is seen.
   const [chromium] = here.people;
